@@ -1,0 +1,79 @@
+// swift-tools-version: 6.1
+// No unsafe flags anywhere: another package can depend on Holdfast. libtorch is not linked; Engine
+// opens the compiled shim at the first tensor (see Docs/decisions.md).
+import PackageDescription
+
+let house: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// One room of the house: module `Holdfast<room>` in `Sources/<room>`.
+func room(_ name: String, _ rooms: [String] = [], _ others: [Target.Dependency] = []) -> Target {
+  .target(
+    name: "Holdfast\(name)",
+    dependencies: rooms.map { .init(stringLiteral: $0 == "CTorch" ? $0 : "Holdfast\($0)") } + others,
+    path: "Sources/\(name)",
+    swiftSettings: house)
+}
+
+func tests(_ name: String, _ rooms: [String]) -> Target {
+  .testTarget(
+    name: "\(name)Tests",
+    dependencies: rooms.map { .init(stringLiteral: "Holdfast\($0)") },
+    path: "Tests/\(name)Tests",
+    swiftSettings: house)
+}
+
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "Holdfast",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "Holdfast", targets: ["Holdfast"]),
+    .executable(name: "holdfast", targets: ["HoldfastTool"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    .systemLibrary(name: "CTorch", path: "Sources/CTorch"),
+    room("Basics", [], [crypto]),
+    room("Records", ["Basics"]),
+    room("Reports", ["Records", "Basics"]),
+    room("Tokenizers", ["Basics"]),
+    room("Datasets", ["Tokenizers", "Basics"]),
+    room("Engine", ["CTorch", "Basics"]),
+    room("Models", ["Engine", "Basics"]),
+    room("Training", ["Models", "Engine", "Datasets", "Tokenizers", "Records", "Basics"], [yams]),
+    room("Methods", ["Training", "Models", "Engine", "Basics"]),
+    room("Decoding", ["Models", "Tokenizers", "Engine", "Basics"]),
+    room("Evaluation", ["Decoding", "Models", "Datasets", "Tokenizers", "Engine", "Records", "Basics"]),
+    room("Studies", ["Training", "Methods", "Evaluation", "Decoding", "Datasets", "Tokenizers", "Models", "Engine", "Records", "Basics"]),
+    .target(
+      name: "Holdfast",
+      dependencies: [
+        "HoldfastBasics", "HoldfastRecords", "HoldfastReports", "HoldfastTokenizers", "HoldfastDatasets",
+        "HoldfastEngine", "HoldfastModels", "HoldfastTraining", "HoldfastMethods", "HoldfastDecoding",
+        "HoldfastEvaluation", "HoldfastStudies",
+      ],
+      path: "Sources/Holdfast",
+      swiftSettings: house),
+    .executableTarget(
+      name: "HoldfastTool",
+      dependencies: ["Holdfast", "HoldfastBasics", "HoldfastRecords", "HoldfastReports", "HoldfastTokenizers",
+                     "HoldfastDatasets", "HoldfastEngine", "HoldfastModels", "HoldfastTraining", "HoldfastMethods",
+                     "HoldfastDecoding", "HoldfastEvaluation", "HoldfastStudies", arguments],
+      path: "Sources/Tool",
+      swiftSettings: house),
+    tests("Basics", ["Basics"]),
+    tests("Tokenizers", ["Tokenizers", "Basics"]),
+  ]
+)

@@ -1,0 +1,8 @@
+import ArgumentParser
+
+@main
+struct HoldfastCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "holdfast",
+    abstract: "Adapt a language model to your domain, keep what it knew, and see both on one page.")
+}
