@@ -75,5 +75,6 @@ let package = Package(
       swiftSettings: house),
     tests("Basics", ["Basics"]),
     tests("Tokenizers", ["Tokenizers", "Basics"]),
+    tests("Recipe", ["Training", "Basics"]),
   ]
 )

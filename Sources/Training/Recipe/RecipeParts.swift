@@ -1,0 +1,167 @@
+public import HoldfastBasics
+
+/// Where text comes from and what of it is learned.
+public struct DataSource: Sendable, Hashable {
+  public enum Format: String, KeyChoice { case auto, text, promptCompletion = "prompt_completion", messages }
+  public enum TrainOn: String, KeyChoice { case completion, assistant, all }
+
+  public let path: String
+  public let format: Format
+  /// nil: what the format suggests (text: all, prompt and completion: completion, messages: assistant).
+  public let trainOn: TrainOn?
+  /// Share of all rows of an epoch that come from this source; nil: every row once.
+  public let share: Double?
+  public let badRows: BadRows
+
+  init(_ reader: KeyReader) {
+    path = reader.required("path", doc: "A JSONL file, or a plain text file with `format: text`.")
+    format = reader.value("format", default: .auto, doc: "The fields of a row; `auto` looks at the first one.")
+    trainOn = reader.optional(
+      "train_on", otherwise: "by format",
+      doc: "Which tokens become labels. By format: text `all`, prompt and completion `completion`, messages `assistant`.")
+    share = reader.optional(
+      "share", in: Above(0.0), otherwise: "every row once", unit: "share of an epoch's rows",
+      doc: "How much of an epoch comes from this source; rows repeat or are left out as needed.")
+    badRows = reader.value(
+      "bad_rows", default: .refuse, doc: "Rows that cannot be learned from: refuse the run, or skip up to a share of them.")
+    if let share, share >= 1 { reader.complain("share", "\(share) is not valid; a number above 0 and below 1 is") }
+  }
+}
+
+/// What happens to rows that cannot be learned from.
+public enum BadRows: Sendable, Hashable, KeyValue {
+  case refuse
+  /// Skips them, unless they are more than this share of the source's rows.
+  case skip(Double)
+
+  public static var kindOfValue: String { "refuse, or {skip: 0.01} with the largest share" }
+  public static var placeholder: BadRows { .refuse }
+  public init?(key json: JSON) {
+    switch json {
+    case "refuse": self = .refuse
+    case .object(let object) where object.keys == ["skip"]:
+      guard let share = object["skip"].flatMap(Double.init(key:)), (0...1).contains(share) else { return nil }
+      self = .skip(share)
+    default: return nil
+    }
+  }
+  public var json: JSON {
+    switch self {
+    case .refuse: "refuse"
+    case .skip(let share): ["skip": .number(share)]
+    }
+  }
+}
+
+/// How many packed rows make an optimizer step.
+public struct BatchSize: Sendable, Hashable {
+  public let rows: Int
+  public let accumulate: Int
+
+  init(_ reader: KeyReader) {
+    rows = reader.value("rows", default: 8, in: 1..., unit: "rows", doc: "Rows of a microbatch: what one forward pass sees.")
+    accumulate = reader.value(
+      "accumulate", default: 1, in: 1..., unit: "microbatches",
+      doc: "Microbatches of a step. The loss is a sum over the step's labels, divided once, so only memory and time depend on this.")
+  }
+}
+
+/// How long a run is.
+public enum Duration: Sendable, Hashable {
+  case epochs(Double)
+  case steps(Int)
+}
+
+/// AdamW and its knobs.
+public struct OptimizerRecipe: Sendable, Hashable {
+  public enum Name: String, KeyChoice { case adamw }
+
+  public let name: Name
+  public let beta1, beta2, epsilon: Double
+  public let weightDecay: Double
+  /// nil: gradients are not clipped.
+  public let maxNorm: Double?
+  /// Whether norm weights and biases decay too.
+  public let decayNorms: Bool
+
+  init(_ reader: KeyReader) {
+    name = reader.value("name", default: .adamw, doc: "AdamW with float32 masters and moments.")
+    beta1 = reader.value("beta1", default: 0.9, in: 0..<1, doc: "Decay of the mean gradient.")
+    beta2 = reader.value("beta2", default: 0.999, in: 0..<1, doc: "Decay of the mean squared gradient.")
+    epsilon = reader.value("epsilon", default: 1e-8, in: Above(0), doc: "Added to the root of the mean squared gradient.")
+    weightDecay = reader.value(
+      "weight_decay", default: 0.0, in: 0..., unit: "per step and unit of rate", doc: "Decoupled decay of trained weights.")
+    let norm = reader.value(
+      "max_norm", default: 1.0, in: 0...,
+      doc: "Gradients of a step are scaled down to this total norm where they exceed it; 0: never.")
+    maxNorm = norm > 0 ? norm : nil
+    decayNorms = reader.value("decay_norms", default: false, doc: "Weight decay acts on norm weights and biases too.")
+  }
+}
+
+/// Measuring the loss on held-out text while training.
+public struct EvaluateRecipe: Sendable, Hashable {
+  public let data: [DataSource]
+  /// nil: at the end of each epoch.
+  public let every: Int?
+  public let rows: Int?
+
+  init(_ reader: KeyReader) {
+    data = reader.list("data", shorthand: "path", required: true, DataSource.init)
+    every = reader.optional(
+      "every", in: 1..., otherwise: "each epoch", unit: "steps", doc: "How often the loss on held-out text is measured.")
+    rows = reader.optional("rows", in: 1..., otherwise: "all", unit: "packed rows", doc: "At most so many rows are measured.")
+  }
+}
+
+/// Stopping when the held-out loss no longer falls.
+public struct EarlyStopping: Sendable, Hashable {
+  public let patience: Int
+  public let minimumImprovement: Double
+
+  init(_ reader: KeyReader) {
+    patience = reader.value(
+      "patience", default: 3, in: 1..., unit: "evaluations", doc: "The run stops after so many without improvement.")
+    minimumImprovement = reader.value(
+      "minimum_improvement", default: 0.0, in: 0..., unit: "nats a label", doc: "What counts as an improvement of the loss.")
+  }
+}
+
+/// When resumable states are saved.
+public struct CheckpointRecipe: Sendable, Hashable {
+  public let every: Int
+  public let keep: Int
+
+  init(_ reader: KeyReader) {
+    every = reader.value("every", default: 200, in: 1..., unit: "steps", doc: "How often a resumable state is saved.")
+    keep = reader.value("keep", default: 2, in: 1..., unit: "checkpoints", doc: "Older ones go once a newer one is verified.")
+  }
+}
+
+/// A tuning method by name, with its knobs as written: the method reads them.
+public struct MethodRecipe: Sendable, Hashable {
+  public let name: String
+  public let knobs: JSONObject
+
+  public init(_ name: String, knobs: JSONObject = JSONObject()) {
+    self.name = name
+    self.knobs = knobs
+  }
+
+  var json: JSON { knobs.isEmpty ? .string(name) : [name: .object(knobs)] }
+}
+
+/// A method's name and the keys it reads, so that a recipe is checked whole though Training knows no method.
+public struct MethodKeys: Sendable {
+  public let name: String
+  /// One sentence for the table.
+  public let doc: String
+  /// Reads every knob; complaints stay in the reader.
+  public let read: @Sendable (KeyReader) -> Void
+
+  public init(_ name: String, doc: String, read: @escaping @Sendable (KeyReader) -> Void) {
+    self.name = name
+    self.doc = doc
+    self.read = read
+  }
+}
