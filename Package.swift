@@ -74,6 +74,7 @@ let package = Package(
       path: "Sources/Tool",
       swiftSettings: house),
     tests("Basics", ["Basics"]),
+    tests("Engine", ["Engine", "Basics"]),
     tests("Tokenizers", ["Tokenizers", "Basics"]),
     tests("Recipe", ["Training", "Basics"]),
   ]
