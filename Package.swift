@@ -77,5 +77,6 @@ let package = Package(
     tests("Engine", ["Engine", "Basics"]),
     tests("Tokenizers", ["Tokenizers", "Basics"]),
     tests("Recipe", ["Training", "Basics"]),
+    tests("Datasets", ["Datasets", "Tokenizers", "Basics"]),
   ]
 )

@@ -1,13 +1,24 @@
-/// An example as a model sees it: token ids, and which of them it learns.
+/// An example as a model sees it: token ids, and which of them are learnt.
+///
+/// A trained token i becomes the label at position i − 1. The first token is nobody's label, so it is never trained.
 public struct Rendering: Sendable, Hashable {
-  /// Token ids in order.
-  public var ids: [Int]
-  /// For every token whether it is learnt; a learnt token at `i` becomes the label at `i - 1`.
-  public var isTrained: [Bool]
+  public let ids: [Int]
+  /// As long as `ids`.
+  public let isTrained: [Bool]
 
   public init(ids: [Int], isTrained: [Bool]) {
-    precondition(ids.count == isTrained.count, "\(ids.count) ids and \(isTrained.count) marks")
+    precondition(ids.count == isTrained.count, "\(ids.count) ids but \(isTrained.count) marks")
     self.ids = ids
-    self.isTrained = isTrained
+    var marks = isTrained
+    if !marks.isEmpty { marks[0] = false }
+    self.isTrained = marks
+  }
+
+  /// Tokens that are learnt: the labels this example yields.
+  public var trainedCount: Int { isTrained.count { $0 } }
+
+  /// The first `count` tokens.
+  public func prefix(_ count: Int) -> Rendering {
+    Rendering(ids: Array(ids.prefix(count)), isTrained: Array(isTrained.prefix(count)))
   }
 }

@@ -1,0 +1,117 @@
+internal import HoldfastBasics
+public import HoldfastTokenizers
+
+/// Turns rows into ids and marks: the one place that decides what is learnt.
+///
+/// The whole text is tokenized once; a token is trained if its first character lies in a trained span.
+public struct ExampleRenderer: Sendable {
+  private let encoder: any TokenEncoder
+  private let messageRenderer: (any MessageRenderer)?
+
+  /// - Parameter messages: prints conversations; nil where the model has no chat template.
+  public init(encoder: any TokenEncoder, messages: (any MessageRenderer)? = nil) {
+    self.encoder = encoder
+    messageRenderer = messages
+  }
+
+  /// All of a text, from its beginning to its end token.
+  public func render(text: String) -> Rendering {
+    render(text, trained: [0..<Int.max])
+  }
+
+  /// A prompt and its completion; the two are joined as they stand, so a space between them must be in one of them.
+  public func render(prompt: String, completion: String, trainOn: TrainOn = .completion) -> Rendering {
+    let start = trainOn == .all ? 0 : prompt.unicodeScalars.count
+    return render(prompt + completion, trained: [start..<Int.max])
+  }
+
+  /// A conversation. Its template prints every special token, so the tokenizer adds none.
+  public func render(_ conversation: RenderedMessages, trainOn: TrainOn = .assistant) -> Rendering {
+    let (ids, offsets) = encoder.tokens(of: conversation.text, addSpecialTokens: false)
+    let spans = trainOn == .all ? [0..<Int.max] : conversation.assistant
+    return Rendering(ids: ids, isTrained: marks(offsets, spans))
+  }
+
+  /// Text with the tokenizer's own beginning and end. A beginning that the text already spells is not doubled, and
+  /// the end token, without which a model never learns to stop, is always there and trained.
+  private func render(_ text: String, trained spans: [Range<Int>]) -> Rendering {
+    var (ids, offsets) = encoder.tokens(of: text, addSpecialTokens: true)
+    if let begin = encoder.beginningID, ids.starts(with: [begin, begin]) {
+      ids.removeFirst()
+      offsets.removeFirst()
+    }
+    var isTrained = marks(offsets, spans)
+    if let end = encoder.endID {
+      if ids.count > 1, ids.suffix(2).allSatisfy({ $0 == end }) {
+        ids.removeLast()
+        isTrained.removeLast()
+      }
+      if ids.last == end, ids.count > 1 {
+        isTrained[isTrained.count - 1] = true
+      } else {
+        ids.append(end)
+        isTrained.append(true)
+      }
+    }
+    return Rendering(ids: ids, isTrained: isTrained)
+  }
+
+  /// A token without characters of its own stands in no span.
+  private func marks(_ offsets: [Range<Int>], _ spans: [Range<Int>]) -> [Bool] {
+    var span = 0
+    return offsets.map { range in
+      while span < spans.count, spans[span].upperBound <= range.lowerBound { span += 1 }
+      return !range.isEmpty && span < spans.count && spans[span].contains(range.lowerBound)
+    }
+  }
+}
+
+extension DataFormat {
+  /// What a row holds, judged by its members.
+  init(of row: JSONObject) throws(RowError) {
+    let found = DataFormat.allCases.filter { $0.fields.allSatisfy { row[$0] != nil } }
+    guard let format = found.first else {
+      let keys = row.keys.prefix(8).map { "`\($0.prefix(40))`" }.joined(separator: ", ")
+      throw RowError("it has \(keys.isEmpty ? "no member" : keys), but needs `text`, `prompt` and `completion`, or `messages`")
+    }
+    guard found.count == 1 else {
+      throw RowError(
+        "it fits the formats \(found.map(\.rawValue).joined(separator: " and ")): name one with `format:`")
+    }
+    self = format
+  }
+}
+
+extension ExampleRenderer {
+  /// A row of a file.
+  func render(_ row: JSONObject, format: DataFormat, trainOn: TrainOn?) throws(RowError) -> Rendering {
+    switch format {
+    case .text:
+      let text = try string("text", of: row)
+      if let trainOn, trainOn != .all { throw RowError("`train_on: \(trainOn.rawValue)` needs more than plain text") }
+      if text.isEmpty { throw RowError("`text` is empty") }
+      return render(text: text)
+    case .promptCompletion:
+      let prompt = try string("prompt", of: row), completion = try string("completion", of: row)
+      if completion.isEmpty { throw RowError("`completion` is empty") }
+      return render(prompt: prompt, completion: completion, trainOn: trainOn ?? .completion)
+    case .messages:
+      guard let messages = row["messages"] else { throw RowError("`messages` is missing") }
+      guard let turns = messages.array, !turns.isEmpty, turns.allSatisfy({ $0["role"]?.string != nil }) else {
+        throw RowError("`messages` must be a list of objects with `role` and `content`, not empty")
+      }
+      guard let messageRenderer else {
+        throw RowError("this model has no chat template, so it cannot read `messages`; give `prompt` and `completion`")
+      }
+      let conversation: RenderedMessages
+      do { conversation = try messageRenderer.render(row) } catch { throw RowError("the chat template refuses it: \(error)") }
+      return render(conversation, trainOn: trainOn ?? .assistant)
+    }
+  }
+
+  private func string(_ field: String, of row: JSONObject) throws(RowError) -> String {
+    guard let value = row[field] else { throw RowError("`\(field)` is missing") }
+    guard let text = value.string else { throw RowError("`\(field)` is not a text") }
+    return text
+  }
+}
