@@ -51,3 +51,132 @@ struct RecipeTests {
       ])
   }
 }
+
+/// Every key of the table, changed, changes what was read.
+struct EveryKeyTests {
+  /// Path → another valid value. `schedule.decay` is tried under its own kind.
+  static let others: [String: String] = [
+    "model": "other", "initialize": "random", "method": "half", "objective": "pretraining",
+    "data[].path": "e.jsonl", "data[].format": "text", "data[].train_on": "all", "data[].share": "0.25",
+    "data[].bad_rows": "{skip: 0.01}", "sequence_length": "64", "packing": "false", "too_long": "drop",
+    "batch.rows": "3", "batch.accumulate": "4", "epochs": "1.5", "steps": "11", "optimizer.name": "adamw",
+    "optimizer.beta1": "0.8", "optimizer.beta2": "0.95", "optimizer.epsilon": "1e-6", "optimizer.weight_decay": "0.1",
+    "optimizer.max_norm": "0", "optimizer.decay_norms": "true", "learning_rate": "2e-5", "schedule.kind": "linear",
+    "schedule.warmup": "0.03", "schedule.decay": "0.3", "schedule.floor": "0.1", "precision": "bf16",
+    "recompute": "block", "seed": "7", "threads": "2", "device": "cuda", "evaluate.data[].path": "v.jsonl",
+    "evaluate.data[].format": "messages", "evaluate.data[].train_on": "completion", "evaluate.data[].share": "0.5",
+    "evaluate.data[].bad_rows": "{skip: 0.5}", "evaluate.every": "20", "evaluate.rows": "100",
+    "early_stopping.patience": "5", "early_stopping.minimum_improvement": "0.01", "checkpoint.every": "50",
+    "checkpoint.keep": "3", "report_every": "1", "output": "runs/x",
+  ]
+
+  /// Every property of a recipe, those inside others too, as text.
+  static func properties(_ value: Any, _ path: String = "") -> [String: String] {
+    let children = Mirror(reflecting: value).children
+    if children.isEmpty || value is JSONObject { return [path: "\(value)"] }
+    var all: [String: String] = [:]
+    for (i, child) in children.enumerated() where !["resolved", "source", "catalog"].contains(child.label) {
+      all.merge(properties(child.value, "\(path).\(child.label ?? "\(i)")")) { $1 }
+    }
+    return all
+  }
+
+  static let base: JSONObject = RecipeTests.with(
+    ("evaluate", ["data": "u.jsonl"]), ("early_stopping", [:]), ("schedule", ["kind": "warmup_stable_decay"]))
+
+  @Test func table() {
+    let paths = Recipe.documentation().split(separator: "\n").filter { $0.hasPrefix("| `") }
+      .map { String($0.dropFirst(3).prefix { $0 != "`" }) }
+    #expect(Set(paths) == Set(Self.others.keys))
+    #expect(paths.count == Self.others.count)
+  }
+
+  @Test(arguments: others.keys.sorted())
+  func changes(_ path: String) throws {
+    let before = try Recipe(Self.base)
+    let key = path.split(separator: "[]").joined(separator: "[0]")
+    let after = try before.applying(overrides: [(key, try #require(Self.others[path]))])
+    let changed = Self.properties(before).merging(Self.properties(after)) { $0 == $1 ? "" : "changed" }.values
+      .filter { !$0.isEmpty }.count
+    if path == "optimizer.name" { return }  // one optimizer so far
+    #expect(Self.properties(before) != Self.properties(after))
+    #expect(changed > 0)
+    #expect(before.resolved != after.resolved)
+    // What was written back says the same.
+    let again = try Recipe(after.resolved)
+    #expect(Self.properties(again) == Self.properties(after))
+    #expect(again.resolved == after.resolved)
+  }
+
+  @Test func flagsWin() throws {
+    let recipe = try Recipe(RecipeTests.with(("schedule", "linear"), ("batch", 4))).applying(overrides: [
+      ("learning-rate", "1e-4"), ("batch.accumulate", "2"), ("schedule.warmup", "5"), ("epochs", "2"), ("output", "7"),
+      ("data[0].train-on", "all"), ("evaluate.data", "[{path: v.jsonl}, w.jsonl]"), ("method", "{half: {ratio: 0.25}}"),
+    ])
+    #expect(recipe.schedule == Schedule(.linear, peak: 1e-4, warmup: .steps(5)))
+    #expect(recipe.batch.rows == 4 && recipe.batch.accumulate == 2)
+    #expect(recipe.duration == .epochs(2) && recipe.resolved["steps"] == nil)
+    #expect(recipe.output == "7" && recipe.data[0].trainOn == .all)
+    #expect(recipe.evaluate?.data.map(\.path) == ["v.jsonl", "w.jsonl"])
+    #expect(recipe.methods == [MethodRecipe("half", knobs: ["ratio": 0.25])])
+    // Later flags win over earlier ones, and stay.
+    #expect(try recipe.applying(overrides: [("steps", "3"), ("batch.rows", "1")]).batch.accumulate == 2)
+    do {
+      _ = try recipe.applying(overrides: [("learning-rat", "1"), ("batch.rows", "many"), ("seed", "[")])
+      Issue.record("accepted")
+    } catch {
+      #expect(error.complaints.count == 1 && error.complaints[0].contains("seed"))
+    }
+    do {
+      _ = try recipe.applying(overrides: [("learning-rat", "1"), ("batch.rows", "many")])
+      Issue.record("accepted")
+    } catch {
+      #expect(
+        error.complaints == [
+          "batch.rows: many is not valid; a whole number at least 1 is",
+          "learning_rat: no such key; did you mean learning_rate?",
+        ])
+    }
+  }
+}
+
+struct MethodKeysTests {
+  static let half = MethodKeys("half", doc: "Half of the matrices train.") { reader in
+    _ = reader.value("ratio", default: 0.5, in: 0...1, unit: "share", doc: "How much trains.")
+    _ = reader.value("strategy", default: "category", doc: "How it is drawn.")
+  }
+  static let full = MethodKeys("full", doc: "Everything trains.") { _ in }
+
+  @Test func knobsAreReadWithTheRecipe() throws {
+    let recipe = try Recipe(RecipeTests.with(("method", ["half"])), methods: [Self.full, Self.half])
+    #expect(recipe.methods == [MethodRecipe("half", knobs: ["ratio": 0.5, "strategy": "category"])])
+    let changed = try recipe.applying(overrides: [("method.half.ratio", "0.25")])
+    #expect(changed.methods[0].knobs["ratio"] == 0.25)
+    #expect(changed.resolved["method"] == [["half": ["ratio": 0.25, "strategy": "category"]]])
+    let stack = try Recipe(RecipeTests.with(("method", ["full", ["half": nil]])), methods: [Self.full, Self.half])
+    #expect(stack.methods.map(\.name) == ["full", "half"])
+  }
+
+  @Test func complaintsOfMethods() {
+    let catalog = [Self.full, Self.half]
+    #expect(
+      RecipeTests.complaints(RecipeTests.with(("method", ["half": ["ratio": 2, "rato": 1]])), methods: catalog) == [
+        "method.half.ratio: 2 is not valid; a number between 0 and 1 is",
+        "method.half.rato: no such key; did you mean method.half.ratio?",
+      ])
+    #expect(
+      RecipeTests.complaints(RecipeTests.with(("method", "hlaf")), methods: catalog)
+        == ["method: there is no method hlaf; did you mean half?"])
+    #expect(
+      RecipeTests.complaints(RecipeTests.with(("method", ["half", "half"])), methods: catalog) == ["method: half stands twice"])
+    #expect(RecipeTests.complaints(RecipeTests.with(("method", [["a": 1, "b": 2]]))).count == 1)
+    #expect(RecipeTests.complaints(RecipeTests.with(("method", [:]))).count == 1)
+    #expect(RecipeTests.complaints(RecipeTests.with(("method", []))).count == 1)
+  }
+
+  @Test func table() {
+    let page = Recipe.documentation(methods: [Self.full, Self.half])
+    #expect(page.contains("### `half`\n\nHalf of the matrices train.\n\n| key |"))
+    #expect(page.contains("| `ratio` | a number between 0 and 1 | share | `0.5` | How much trains. |"))
+  }
+}

@@ -108,12 +108,18 @@ extension PartialRangeFrom: KeyBounds where Bound: KeyValue {
   public var words: String { "at least \(keyText(lowerBound))" }
 }
 
-/// Everything greater than a bound.
+/// Everything greater than a bound and, where there is one, below another.
 public struct Above<Bound: KeyValue & Comparable>: KeyBounds {
-  public let bound: Bound
-  public init(_ bound: Bound) { self.bound = bound }
-  public func contains(_ value: Bound) -> Bool { value > bound }
-  public var words: String { "above \(keyText(bound))" }
+  public let lower: Bound
+  public let upper: Bound?
+
+  public init(_ lower: Bound, below upper: Bound? = nil) {
+    self.lower = lower
+    self.upper = upper
+  }
+
+  public func contains(_ value: Bound) -> Bool { value > lower && upper.map { value < $0 } ?? true }
+  public var words: String { "above \(keyText(lower))" + (upper.map { " and below \(keyText($0))" } ?? "") }
 }
 
 /// A value as a user would write it: whole numbers without a fraction.

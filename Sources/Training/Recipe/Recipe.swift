@@ -67,6 +67,11 @@ public struct Recipe: Sendable {
     try self.init(source, methods: methods)
   }
 
+  /// Reads a recipe given as YAML text; `subject` is what complaints begin with.
+  public init(yaml text: String, subject: String = "recipe", methods: [MethodKeys] = []) throws(Problems) {
+    try self.init(RecipeFile.read(yaml: text, subject: subject), methods: methods)
+  }
+
   /// The recipe with other values at some keys. Keys are paths as in `batch.rows`, dashes standing for underscores;
   /// values are written as in YAML.
   public func applying(overrides: [(key: String, value: String)]) throws(Problems) -> Recipe {
@@ -104,7 +109,7 @@ public struct Recipe: Sendable {
     earlyStopping = reader.optionalSection("early_stopping", shorthand: "patience", EarlyStopping.init)
     checkpoint = reader.section("checkpoint", shorthand: "every", CheckpointRecipe.init)
     reportEvery = reader.value("report_every", default: 10, in: 1..., unit: "steps", doc: "How often progress is reported.")
-    output = reader.optional("output", otherwise: "a new folder in `runs`", doc: "The run folder.")
+    output = reader.optional("output", otherwise: "a new folder in runs", doc: "The run folder.")
     if earlyStopping != nil, evaluate == nil, !reader.isDocumenting {
       reader.complain("early_stopping", "needs `evaluate`: there is no held-out loss to watch")
     }

@@ -8,26 +8,40 @@ enum RecipeFile {
   static func read(_ path: String) throws -> KeySource {
     let file = try MappedFile(path: path)
     let subject = Files.name(of: path)
-    guard file.bytes.count <= mostBytes else {
-      throw Problems(subject, ["\(file.bytes.count) bytes; a recipe has at most \(mostBytes)"])
-    }
-    let text = try file.text()
     if path.hasSuffix(".json") {
-      guard case .object(let object) = try file.json(limits: .init(depth: 32)) else {
+      try checkSize(file.bytes.count, subject)
+      guard case .object(let object) = try file.json(limits: .init(depth: YAML.deepest)) else {
         throw Problems(subject, ["not an object with keys"])
       }
       return KeySource(subject: subject, object: object)
     }
+    return try read(yaml: try file.text(), subject: subject)
+  }
+
+  static func read(yaml text: String, subject: String) throws(Problems) -> KeySource {
+    try checkSize(text.utf8.count, subject)
     return try YAML.source(text, subject: subject)
+  }
+
+  private static func checkSize(_ bytes: Int, _ subject: String) throws(Problems) {
+    guard bytes <= mostBytes else { throw Problems(subject, ["\(bytes) bytes; a recipe has at most \(mostBytes)"]) }
   }
 }
 
 extension KeySource {
-  /// Lets values from flags win over the file's.
+  /// Lets values from flags win over the file's, and later ones over earlier ones.
   mutating func override(with pairs: [(key: String, value: String)]) throws(Problems) {
     var problems = Problems("command line")
     for (key, text) in pairs {
       let path = key.replacingDashes()
+      // A whole value replaces what was given inside it; one length of the run replaces the other.
+      for earlier in overrides.keys where earlier.hasPrefix(path + ".") || earlier.hasPrefix(path + "[") {
+        overrides[earlier] = nil
+      }
+      for (this, other) in [("steps", "epochs"), ("epochs", "steps")]
+      where path == this && !pairs.contains(where: { $0.key == other }) {
+        overrides[other] = nil
+      }
       do {
         overrides[path] = (try YAML.value(text, subject: key), text)
       } catch {

@@ -9,7 +9,7 @@ public struct DataSource: Sendable, Hashable {
   public let format: Format
   /// nil: what the format suggests (text: all, prompt and completion: completion, messages: assistant).
   public let trainOn: TrainOn?
-  /// Share of all rows of an epoch that come from this source; nil: every row once.
+  /// Share of an epoch's rows that come from this source; nil: every row once.
   public let share: Double?
   public let badRows: BadRows
 
@@ -20,11 +20,10 @@ public struct DataSource: Sendable, Hashable {
       "train_on", otherwise: "by format",
       doc: "Which tokens become labels. By format: text `all`, prompt and completion `completion`, messages `assistant`.")
     share = reader.optional(
-      "share", in: Above(0.0), otherwise: "every row once", unit: "share of an epoch's rows",
+      "share", in: Above(0.0, below: 1), otherwise: "every row once", unit: "share of an epoch's rows",
       doc: "How much of an epoch comes from this source; rows repeat or are left out as needed.")
     badRows = reader.value(
       "bad_rows", default: .refuse, doc: "Rows that cannot be learned from: refuse the run, or skip up to a share of them.")
-    if let share, share >= 1 { reader.complain("share", "\(share) is not valid; a number above 0 and below 1 is") }
   }
 }
 
