@@ -1,9 +1,8 @@
 // The table of functions: everything that is libtorch's own, one crossing an operation. Kernels have files of their own.
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
-#include <ATen/cpu/Utils.h>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/autograd/grad_mode.h>
+#include <torch/custom_class.h>
 #include <torch/version.h>
 
 #include <atomic>
@@ -11,6 +10,9 @@
 #include <cstring>
 
 #include "common.h"
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #ifdef HOLDFAST_CUDA
 #include <ATen/cuda/CUDAContext.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -60,9 +62,21 @@ c10::Device device(ct_device device) {
   }
 }
 
+/// Whether this processor multiplies bfloat16 in hardware.
+static bool has_bf16_products() {
+#if defined(__x86_64__)
+  unsigned a, b, c, d;
+  bool avx512 = __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
+  bool amx = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);
+  return avx512 || amx;
+#else
+  return true;
+#endif
+}
+
 bool products_in_f32(const Tensor &t) {
-  static const bool has_bf16 = at::cpu::is_avx512_bf16_supported() || at::cpu::is_amx_tile_supported();
-  return t.is_cpu() && t.scalar_type() == at::kBFloat16 && !has_bf16;
+  static const bool slow = !has_bf16_products();
+  return slow && t.is_cpu() && t.scalar_type() == at::kBFloat16;
 }
 
 Tensor product(const Tensor &a, const Tensor &b) {
@@ -83,58 +97,62 @@ ct_status produce(ct_tensor *out, Operation &&operation) noexcept {
   return guarded([&] { *out = handle(operation()); });
 }
 
-/// A block that is run again in the backward pass instead of keeping its activations (activation recomputation).
-struct Recompute : torch::autograd::Node {
+void drop(ct_tensor handle) {
+  delete static_cast<Tensor *>(handle.pointer);
+  live.fetch_sub(1, std::memory_order_relaxed);
+}
+
+/// A block of the caller's, and its context until nobody needs it any more.
+struct Block : torch::CustomClassHolder {
   ct_block block;
   void (*done)(void *);
   void *context;
-  Tensor input;
 
-  ~Recompute() override { done(context); }
+  Block(ct_block block, void (*done)(void *), void *context) : block(block), done(done), context(context) {}
+  ~Block() override { done(context); }
 
-  torch::autograd::variable_list apply(torch::autograd::variable_list &&gradients) override {
-    Tensor again = input.detach().requires_grad_(input.is_floating_point());
-    ct_tensor made{nullptr};
-    {
-      at::AutoGradMode on(true);
-      ct_tensor argument = handle(again);
-      ct_status status = block(context, argument, &made);
-      delete static_cast<Tensor *>(argument.pointer);
-      live.fetch_sub(1, std::memory_order_relaxed);
-      TORCH_CHECK(status == 0, message);
-    }
+  Tensor run(const Tensor &input) const {
+    ct_tensor argument = handle(input), made{nullptr};
+    ct_status status = block(context, argument, &made);
+    drop(argument);
+    TORCH_CHECK(status == 0, message);
     Tensor output = tensor(made);
-    delete static_cast<Tensor *>(made.pointer);
-    live.fetch_sub(1, std::memory_order_relaxed);
-    torch::autograd::backward({output}, {gradients[0]});
-    if (!should_compute_output(0)) return {Tensor()};
-    return {again.grad()};
+    drop(made);
+    return output;
+  }
+};
+
+/// Activation recomputation: the block runs again in the backward pass instead of keeping what it made on the way.
+/// `anchor` asks for a gradient, so that a block of trained weights is entered though its input needs none.
+struct Recompute : torch::autograd::Function<Recompute> {
+  static Tensor forward(torch::autograd::AutogradContext *context, const Tensor &input, const Tensor &anchor,
+                        const c10::intrusive_ptr<Block> &block) {
+    (void)anchor;
+    context->save_for_backward({input});
+    context->saved_data["block"] = c10::IValue::make_capsule(block);
+    at::NoGradGuard off;
+    return block->run(input.detach());
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext *context, torch::autograd::variable_list gradients) {
+    auto capsule = context->saved_data["block"].toCapsule();
+    const Block &block = static_cast<const Block &>(*capsule);
+    Tensor input = context->get_saved_variables()[0].detach();
+    bool wanted = context->needs_input_grad(0);
+    if (wanted) input.requires_grad_();
+    at::AutoGradMode on(true);
+    Tensor output = block.run(input);
+    if (output.requires_grad()) torch::autograd::backward({output}, {gradients[0]});
+    return {wanted ? input.grad() : Tensor(), Tensor(), Tensor()};
   }
 };
 
 ct_status recompute(ct_block block, void (*done)(void *), void *context, ct_tensor input, ct_tensor *out) {
-  return guarded([&] {
-    std::shared_ptr<Recompute> node(new Recompute(), torch::autograd::deleteNode);
-    node->block = block;
-    node->done = done;
-    node->context = context;
-    node->input = tensor(input);
-    node->set_next_edges(torch::autograd::collect_next_edges(tensor(input)));
-    Tensor result;
-    {
-      at::NoGradGuard off;
-      ct_tensor made{nullptr};
-      ct_tensor argument = handle(tensor(input).detach());
-      ct_status status = block(context, argument, &made);
-      delete static_cast<Tensor *>(argument.pointer);
-      live.fetch_sub(1, std::memory_order_relaxed);
-      TORCH_CHECK(status == 0, message);
-      result = tensor(made).detach();
-      delete static_cast<Tensor *>(made.pointer);
-      live.fetch_sub(1, std::memory_order_relaxed);
-    }
-    torch::autograd::set_history(result, node);
-    *out = handle(result);
+  auto holder = c10::make_intrusive<Block>(block, done, context);
+  return produce(out, [&] {
+    if (!at::GradMode::is_enabled()) return holder->run(tensor(input));
+    Tensor anchor = at::zeros({}, at::TensorOptions().dtype(at::kFloat)).requires_grad_();
+    return Recompute::apply(tensor(input), anchor, holder);
   });
 }
 
@@ -208,8 +226,7 @@ const ct_api api = {
     .release =
         [](ct_tensor handle) {
           if (!handle.pointer) return;
-          delete static_cast<Tensor *>(handle.pointer);
-          live.fetch_sub(1, std::memory_order_relaxed);
+          drop(handle);
         },
     .rank = [](ct_tensor a, int64_t *rank) { return guarded([&] { *rank = tensor(a).dim(); }); },
     .shape =
