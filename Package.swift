@@ -77,6 +77,7 @@ let package = Package(
     tests("Engine", ["Engine", "Basics"]),
     tests("Tokenizers", ["Tokenizers", "Basics"]),
     tests("Recipe", ["Training", "Basics"]),
+    tests("Records", ["Records", "Basics"]),
     tests("Datasets", ["Datasets", "Tokenizers", "Basics"]),
   ]
 )

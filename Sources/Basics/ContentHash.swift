@@ -28,7 +28,7 @@ public struct ContentHash: Sendable {
   public static func of(file path: String) throws(FileError) -> String {
     let file = try MappedFile(path: path)
     var hash = ContentHash()
-    hash.update(file.bytes)
+    withExtendedLifetime(file) { hash.update(file.bytes) }
     return hash.finish()
   }
 }

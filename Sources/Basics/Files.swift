@@ -10,6 +10,7 @@ internal import Darwin
 /// `@unchecked Sendable` because the mapping is read-only and unmapped only when the last holder lets go.
 public final class MappedFile: @unchecked Sendable {
   public let path: String
+  /// Valid while this object lives: hold it in a variable, with `withExtendedLifetime` around the use.
   public let bytes: UnsafeRawBufferPointer
 
   public init(path: String) throws(FileError) {
