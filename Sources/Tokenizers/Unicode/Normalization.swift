@@ -1,0 +1,160 @@
+/// The four Unicode normalization forms (UAX #15), telling for every scalar how it came about.
+enum NormalizationForm: Sendable {
+  case nfc, nfd, nfkc, nfkd
+
+  private var isCompatible: Bool { self == .nfkc || self == .nfkd }
+  private var composes: Bool { self == .nfc || self == .nfkc }
+
+  /// Scalars below this one never change.
+  var firstThatMatters: UInt32 { self == .nfc ? 0x300 : self == .nfd ? 0xC0 : 0xA0 }
+
+  /// A scalar of the result. `change` is 1 for one that was added after the one before, otherwise 0 less the
+  /// number of source scalars after its own that went into it: how the `tokenizers` library counts.
+  struct Scalar { var value: UInt32, change: Int }
+
+  func apply(_ text: some Sequence<UInt32>) -> [Scalar] {
+    var result: [Scalar] = []
+    let tables = DecompositionTables.shared
+    var isFirst = true
+    func push(_ value: UInt32) {
+      result.append(Scalar(value: value, change: isFirst ? 0 : 1))
+      isFirst = false
+    }
+    for value in text {
+      isFirst = true
+      if value < 0xA0 {
+        push(value)
+      } else if (0xAC00...0xD7A3).contains(value) {
+        let index = value - 0xAC00
+        push(0x1100 + index / 588)
+        push(0x1161 + index % 588 / 28)
+        if index % 28 > 0 { push(0x11A7 + index % 28) }
+      } else if let parts = tables.decomposition(value, isCompatible: isCompatible) {
+        for part in parts { push(part) }
+      } else {
+        push(value)
+      }
+    }
+    sortMarks(&result)
+    return composes ? compose(result, tables) : result
+  }
+
+  /// Puts every run of combining marks in the order of their classes; equal classes keep theirs.
+  private func sortMarks(_ text: inout [Scalar]) {
+    var start = 0
+    while start < text.count {
+      guard combiningClass(text[start].value) != 0 else {
+        start += 1
+        continue
+      }
+      var stop = start
+      while stop < text.count, combiningClass(text[stop].value) != 0 { stop += 1 }
+      if stop - start > 1 {
+        let sorted = text[start..<stop].enumerated().sorted {
+          let (a, b) = (combiningClass($0.element.value), combiningClass($1.element.value))
+          return a != b ? a < b : $0.offset < $1.offset
+        }
+        text.replaceSubrange(start..<stop, with: sorted.map(\.element))
+      }
+      start = stop
+    }
+  }
+
+  private func compose(_ text: [Scalar], _ tables: DecompositionTables) -> [Scalar] {
+    var result: [Scalar] = []
+    result.reserveCapacity(text.count)
+    var starter: Int?
+    // The class of the last mark between the starter and here that did not go into it.
+    var lastClass: UInt8?
+    for scalar in text {
+      let ownClass = combiningClass(scalar.value)
+      if let at = starter, lastClass.map({ $0 < ownClass }) ?? true,
+        let composed = tables.composition(result[at].value, scalar.value)
+      {
+        result[at] = Scalar(value: composed, change: result[at].change + scalar.change - 1)
+        continue
+      }
+      if ownClass == 0 {
+        starter = result.count
+        lastClass = nil
+      } else {
+        lastClass = ownClass
+      }
+      result.append(scalar)
+    }
+    return result
+  }
+}
+
+/// Unicode's canonical combining class; 0 below U+0300.
+private func combiningClass(_ value: UInt32) -> UInt8 {
+  guard value >= 0x300, let scalar = Unicode.Scalar(value) else { return 0 }
+  return scalar.properties.canonicalCombiningClass.rawValue
+}
+
+/// The decompositions of `DecompositionTable` as dictionaries, and the compositions that follow from them.
+private struct DecompositionTables: Sendable {
+  static let shared = Self()
+
+  private var canonical: [UInt32: [UInt32]]
+  private var compatible: [UInt32: [UInt32]]
+  private var compositions: [UInt64: UInt32] = [:]
+
+  private init() {
+    canonical = Self.read(DecompositionTable.canonical)
+    compatible = Self.read(DecompositionTable.compatible)
+    // A full decomposition of n parts is that of its first n-1 parts, composed, and the last.
+    var whole: [[UInt32]: UInt32] = [:]
+    for (value, parts) in canonical where composes(value) { whole[parts] = value }
+    for (value, parts) in canonical where composes(value) && parts.count > 1 {
+      let head = Array(parts.dropLast())
+      guard let first = head.count == 1 ? head[0] : whole[head] else { continue }
+      compositions[UInt64(first) << 32 | UInt64(parts[parts.count - 1])] = value
+    }
+  }
+
+  private func composes(_ value: UInt32) -> Bool {
+    Unicode.Scalar(value).map { !$0.properties.isFullCompositionExclusion } ?? false
+  }
+
+  func decomposition(_ value: UInt32, isCompatible: Bool) -> [UInt32]? {
+    (isCompatible ? compatible[value] : nil) ?? canonical[value]
+  }
+
+  func composition(_ first: UInt32, _ second: UInt32) -> UInt32? {
+    if (0x1100..<0x1113).contains(first), (0x1161..<0x1176).contains(second) {
+      return 0xAC00 + ((first - 0x1100) * 21 + (second - 0x1161)) * 28
+    }
+    if (0xAC00...0xD7A3).contains(first), (first - 0xAC00) % 28 == 0, (0x11A8..<0x11C3).contains(second) {
+      return first + (second - 0x11A7)
+    }
+    return compositions[UInt64(first) << 32 | UInt64(second)]
+  }
+
+  private static func read(_ table: StaticString) -> [UInt32: [UInt32]] {
+    var result = [UInt32: [UInt32]](minimumCapacity: 4096)
+    var numbers: [UInt32] = []
+    var number: UInt32?
+    func endNumber() {
+      if let value = number { numbers.append(value) }
+      number = nil
+    }
+    func endEntry() {
+      endNumber()
+      if let key = numbers.first { result[key] = Array(numbers.dropFirst()) }
+      numbers.removeAll(keepingCapacity: true)
+    }
+    table.withUTF8Buffer { bytes in
+      for byte in bytes {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): number = (number ?? 0) << 4 | UInt32(byte - UInt8(ascii: "0"))
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): number = (number ?? 0) << 4 | UInt32(byte - UInt8(ascii: "A") + 10)
+        case UInt8(ascii: " "): endNumber()
+        default: endEntry()
+        }
+      }
+      endEntry()
+    }
+    return result
+  }
+}
