@@ -1,4 +1,5 @@
 import HoldfastBasics
+import HoldfastDatasets
 import HoldfastTraining
 import Testing
 
@@ -36,7 +37,7 @@ struct RecipeFileTests {
       - {path: train.jsonl, format: messages}
       - path: "general.jsonl"
         share: 0.03
-        bad_rows: {skip: 1e-2}
+    bad_rows: {skip: 1e-2}
     sequence_length: 2048
     batch: {rows: 2, accumulate: 8}
     epochs: 3
@@ -50,7 +51,7 @@ struct RecipeFileTests {
   @Test func readsYAML() throws {
     let recipe = try Self.withFile(Self.page) { try Recipe(file: $0, overrides: [("seed", "9")]) }
     #expect(recipe.data.map(\.path) == ["train.jsonl", "general.jsonl"])
-    #expect(recipe.data[1].share == 0.03 && recipe.data[1].badRows == .skip(0.01))
+    #expect(recipe.data[1].share == 0.03 && recipe.badRows == .skip(share: 0.01))
     #expect(recipe.schedule == Schedule(.cosine, peak: 1e-4, warmup: .share(0.03)))
     #expect(recipe.optimizer.weightDecay == 0.1 && recipe.optimizer.maxNorm == 1000)
     #expect(recipe.output == "2026" && recipe.seed == 9)

@@ -1,4 +1,5 @@
 import HoldfastBasics
+import HoldfastDatasets
 import HoldfastTraining
 import Testing
 
@@ -24,7 +25,7 @@ struct RecipeTests {
     let recipe = try Recipe(Self.small)
     #expect(recipe.model == "m" && recipe.duration == .steps(10) && recipe.schedule.peak == 1e-3)
     #expect(recipe.methods == [MethodRecipe("full")])
-    #expect(recipe.data.map(\.path) == ["d.jsonl"] && recipe.data[0].format == .auto && recipe.data[0].badRows == .refuse)
+    #expect(recipe.data.map(\.path) == ["d.jsonl"] && recipe.data[0].format == nil && recipe.badRows == .refuse)
     #expect(recipe.batch.rows == 8 && recipe.batch.accumulate == 1 && recipe.sequenceLength == 1024 && recipe.packing)
     #expect(recipe.optimizer.maxNorm == 1 && recipe.optimizer.beta2 == 0.999 && !recipe.optimizer.decayNorms)
     #expect(recipe.evaluate == nil && recipe.earlyStopping == nil && recipe.threads == nil && recipe.output == nil)
@@ -58,14 +59,14 @@ struct EveryKeyTests {
   static let others: [String: String] = [
     "model": "other", "initialize": "random", "method": "half", "objective": "pretraining",
     "data[].path": "e.jsonl", "data[].format": "text", "data[].train_on": "all", "data[].share": "0.25",
-    "data[].bad_rows": "{skip: 0.01}", "sequence_length": "64", "packing": "false", "too_long": "drop",
+    "bad_rows": "{skip: 0.01}", "sequence_length": "64", "packing": "false", "too_long": "drop",
     "batch.rows": "3", "batch.accumulate": "4", "epochs": "1.5", "steps": "11", "optimizer.name": "adamw",
     "optimizer.beta1": "0.8", "optimizer.beta2": "0.95", "optimizer.epsilon": "1e-6", "optimizer.weight_decay": "0.1",
     "optimizer.max_norm": "0", "optimizer.decay_norms": "true", "learning_rate": "2e-5", "schedule.kind": "linear",
     "schedule.warmup": "0.03", "schedule.decay": "0.3", "schedule.floor": "0.1", "precision": "bf16",
     "recompute": "block", "seed": "7", "threads": "2", "device": "cuda", "evaluate.data[].path": "v.jsonl",
     "evaluate.data[].format": "messages", "evaluate.data[].train_on": "completion", "evaluate.data[].share": "0.5",
-    "evaluate.data[].bad_rows": "{skip: 0.5}", "evaluate.every": "20", "evaluate.rows": "100",
+    "evaluate.every": "20", "evaluate.rows": "100",
     "early_stopping.patience": "5", "early_stopping.minimum_improvement": "0.01", "checkpoint.every": "50",
     "checkpoint.keep": "3", "report_every": "1", "output": "runs/x",
   ]

@@ -1,4 +1,5 @@
 public import HoldfastBasics
+public import HoldfastDatasets
 
 /// Everything that a run depends on, as the user wrote it and every default beside it.
 ///
@@ -7,7 +8,6 @@ public import HoldfastBasics
 public struct Recipe: Sendable {
   public enum Initialize: String, KeyChoice { case pretrained, random }
   public enum Objective: String, KeyChoice { case sft, pretraining }
-  public enum TooLong: String, KeyChoice { case truncate, drop, refuse }
   public enum Precision: String, KeyChoice { case f32, bf16, f64 }
   public enum Recompute: String, KeyChoice { case none, block }
   public enum Device: String, KeyChoice { case cpu, cuda, mps }
@@ -20,6 +20,7 @@ public struct Recipe: Sendable {
   public let sequenceLength: Int
   public let packing: Bool
   public let tooLong: TooLong
+  public let badRows: BadRows
   public let batch: BatchSize
   public let duration: Duration
   public let optimizer: OptimizerRecipe
@@ -93,6 +94,9 @@ public struct Recipe: Sendable {
     packing = reader.value(
       "packing", default: true, doc: "Rows hold several examples, which do not see each other; off: one example a row.")
     tooLong = reader.value("too_long", default: .refuse, doc: "What happens to an example longer than a row.")
+    badRows = reader.value(
+      "bad_rows", default: .refuse,
+      doc: "Rows that cannot be learned from: refuse the run, or skip up to a share of each source's rows.")
     batch = reader.section("batch", shorthand: "rows", BatchSize.init)
     duration = Recipe.duration(reader)
     optimizer = reader.section("optimizer", shorthand: "name", OptimizerRecipe.init)

@@ -1,38 +1,11 @@
 public import HoldfastBasics
+public import HoldfastDatasets
 
-/// Where text comes from and what of it is learned.
-public struct DataSource: Sendable, Hashable {
-  public enum Format: String, KeyChoice { case auto, text, promptCompletion = "prompt_completion", messages }
-  public enum TrainOn: String, KeyChoice { case completion, assistant, all }
+// Datasets knows nothing of recipes: how its settings are written is said here.
+extension TrainOn: KeyChoice {}
+extension TooLong: KeyChoice {}
 
-  public let path: String
-  public let format: Format
-  /// nil: what the format suggests (text: all, prompt and completion: completion, messages: assistant).
-  public let trainOn: TrainOn?
-  /// Share of an epoch's rows that come from this source; nil: every row once.
-  public let share: Double?
-  public let badRows: BadRows
-
-  init(_ reader: KeyReader) {
-    path = reader.required("path", doc: "A JSONL file, or a plain text file with `format: text`.")
-    format = reader.value("format", default: .auto, doc: "The fields of a row; `auto` looks at the first one.")
-    trainOn = reader.optional(
-      "train_on", otherwise: "by format",
-      doc: "Which tokens become labels. By format: text `all`, prompt and completion `completion`, messages `assistant`.")
-    share = reader.optional(
-      "share", in: Above(0.0, below: 1), otherwise: "every row once", unit: "share of an epoch's rows",
-      doc: "How much of an epoch comes from this source; rows repeat or are left out as needed.")
-    badRows = reader.value(
-      "bad_rows", default: .refuse, doc: "Rows that cannot be learned from: refuse the run, or skip up to a share of them.")
-  }
-}
-
-/// What happens to rows that cannot be learned from.
-public enum BadRows: Sendable, Hashable, KeyValue {
-  case refuse
-  /// Skips them, unless they are more than this share of the source's rows.
-  case skip(Double)
-
+extension BadRows: KeyValue {
   public static var kindOfValue: String { "refuse, or {skip: 0.01} with the largest share" }
   public static var placeholder: BadRows { .refuse }
   public init?(key json: JSON) {
@@ -40,7 +13,7 @@ public enum BadRows: Sendable, Hashable, KeyValue {
     case "refuse": self = .refuse
     case .object(let object) where object.keys == ["skip"]:
       guard let share = object["skip"].flatMap(Double.init(key:)), (0...1).contains(share) else { return nil }
-      self = .skip(share)
+      self = .skip(share: share)
     default: return nil
     }
   }
@@ -49,6 +22,25 @@ public enum BadRows: Sendable, Hashable, KeyValue {
     case .refuse: "refuse"
     case .skip(let share): ["skip": .number(share)]
     }
+  }
+}
+
+extension DataSource {
+  private enum Format: String, KeyChoice {
+    case auto, text, promptCompletion = "prompt_completion", messages
+    var format: DataFormat? { DataFormat(rawValue: rawValue) }
+  }
+
+  init(_ reader: KeyReader) {
+    self.init(
+      path: reader.required("path", doc: "A JSONL file."),
+      format: reader.value("format", default: Format.auto, doc: "The fields of a row; `auto` looks at the first one.").format,
+      trainOn: reader.optional(
+        "train_on", otherwise: "by format",
+        doc: "Which tokens become labels. By format: text `all`, prompt and completion `completion`, messages `assistant`."),
+      share: reader.optional(
+        "share", in: Above(0.0, below: 1), otherwise: "every example once", unit: "share of an epoch's examples",
+        doc: "How much of an epoch comes from this source, drawn anew each epoch; replay of old data is a source with a share."))
   }
 }
 
