@@ -30,6 +30,12 @@ inline Tensor optional(ct_tensor handle) {
 
 inline at::IntArrayRef sizes(const int64_t *sizes, int64_t rank) { return {sizes, static_cast<size_t>(rank)}; }
 
+/// The same for autograd functions, which take no undefined tensors.
+inline std::optional<Tensor> given(ct_tensor handle) {
+  if (!handle.pointer) return std::nullopt;
+  return *static_cast<Tensor *>(handle.pointer);
+}
+
 std::vector<Tensor> list(const ct_tensor *parts, int64_t count);
 at::ScalarType scalar_type(ct_dtype dtype);
 ct_dtype dtype_code(at::ScalarType type);

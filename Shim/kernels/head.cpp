@@ -92,7 +92,8 @@ void check(const Tensor &hidden, const Tensor &weight, const Tensor &labels) {
 
 struct HeadLoss : torch::autograd::Function<HeadLoss> {
   static Tensor forward(AutogradContext *context, const Tensor &hidden, const Tensor &weight, const Tensor &labels,
-                        const Tensor &weights, bool learns) {
+                        const std::optional<Tensor> &given, bool learns) {
+    Tensor weights = given.value_or(Tensor());
     bool to_hidden = learns && hidden.requires_grad(), to_weight = learns && weight.requires_grad();
     auto work = products_in_f32(hidden) ? at::kFloat : hidden.scalar_type();
     Tensor h = hidden.to(work), w = weight.to(work);
@@ -157,7 +158,7 @@ ct_status head_loss(ct_tensor hidden, ct_tensor weight, ct_tensor labels, ct_ten
     Tensor factors = optional(weights);
     check(h, w, l);
     *out = handle(composed ? composed_loss(h, w, l, factors)
-                           : HeadLoss::apply(h, w, l.contiguous(), factors, at::GradMode::is_enabled()));
+                           : HeadLoss::apply(h, w, l.contiguous(), given(weights), at::GradMode::is_enabled()));
   });
 }
 

@@ -4,5 +4,6 @@ import ArgumentParser
 struct HoldfastCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "holdfast",
-    abstract: "Adapt a language model to your domain, keep what it knew, and see both on one page.")
+    abstract: "Adapt a language model to your domain, keep what it knew, and see both on one page.",
+    subcommands: [ParityCommand.self])
 }

@@ -1,0 +1,39 @@
+public import HoldfastEngine
+
+/// Keys and values of the tokens read so far, per layer [rows, KV heads, capacity, width]. Rows may have different lengths.
+public final class KVCache {
+  /// Tokens each row holds.
+  public private(set) var lengths: [Int]
+  public let capacity: Int
+  private var keys: [Tensor] = []
+  private var values: [Tensor] = []
+
+  public init(_ c: ModelConfiguration, rows: Int, capacity: Int, dtype: DType, device: Device) throws(EngineError) {
+    precondition(rows > 0 && capacity > 0)
+    lengths = Array(repeating: 0, count: rows)
+    self.capacity = capacity
+    let shape = [rows, c.keyValueHeadCount, capacity, c.headWidth]
+    for _ in 0..<c.layerCount {
+      keys.append(try Tensor.zeros(shape, dtype: dtype, device: device))
+      values.append(try Tensor.zeros(shape, dtype: dtype, device: device))
+    }
+  }
+
+  /// Writes a block behind every row's tokens; `advance` then counts them.
+  func extend(layer: Int, keys k: Tensor, values v: Tensor) throws(EngineError) -> (keys: Tensor, values: Tensor) {
+    try keys[layer].write(k, at: lengths)
+    try values[layer].write(v, at: lengths)
+    return (keys[layer], values[layer])
+  }
+
+  /// Counts the tokens of each row that the last block brought; the rest of a row's block was padding and is overwritten.
+  func advance(by counts: [Int]) {
+    for (row, count) in counts.enumerated() { lengths[row] += count }
+  }
+
+  /// Forgets what lies behind `length` tokens of a row.
+  public func crop(row: Int, to length: Int) {
+    precondition((0...lengths[row]).contains(length))
+    lengths[row] = length
+  }
+}
