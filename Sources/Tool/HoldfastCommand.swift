@@ -5,5 +5,7 @@ struct HoldfastCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "holdfast",
     abstract: "Adapt a language model to your domain, keep what it knew, and see both on one page.",
-    subcommands: [ParityCommand.self])
+    subcommands: [
+      ParityCommand.self,
+    ])
 }
