@@ -79,5 +79,6 @@ let package = Package(
     tests("Recipe", ["Training", "Datasets", "Basics"]),
     tests("Records", ["Records", "Basics"]),
     tests("Datasets", ["Datasets", "Tokenizers", "Basics"]),
+    tests("ChatTemplate", ["Tokenizers", "Basics"]),
   ]
 )
