@@ -90,7 +90,7 @@ PYTHON
   local from=$own/incoming into=$own/incoming/keep
   mkdir -p "$into/torch"
   mv "$from/torch/include" "$from/torch/lib" "$from/torch/version.py" "$into/torch/"
-  rm -f "$into"/torch/lib/*_test.* "$into"/torch/lib/libtorch_python* "$into"/torch/lib/libshm*
+  rm -rf "$into"/torch/lib/*_test.* "$into"/torch/lib/libtorch_python* "$into"/torch/lib/libshm*
   cp -R "$from"/torch-*.dist-info "$into/"
   for folder in "$from"/nvidia*; do
     case $folder in *.dist-info) cp -R "$folder" "$into/" ;; *) [ -d "$folder" ] && mv "$folder" "$into/" ;; esac
