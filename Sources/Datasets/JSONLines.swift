@@ -1,4 +1,4 @@
-internal import HoldfastBasics
+package import HoldfastBasics
 
 /// What a row may be at most.
 public struct RowLimits: Sendable, Hashable {
@@ -14,18 +14,18 @@ public struct RowLimits: Sendable, Hashable {
 }
 
 /// Why a row is bad, in words.
-struct RowError: Error {
-  let reason: String
-  init(_ reason: String) { self.reason = reason }
+package struct RowError: Error {
+  package let reason: String
+  package init(_ reason: String) { self.reason = reason }
 }
 
 /// The rows of a JSONL text: one object a line. Blank lines are no rows.
-struct JSONLines {
+package struct JSONLines {
   private var rest: UnsafeRawBufferPointer
   private var line = 0
   private let limits: RowLimits
 
-  init(_ bytes: UnsafeRawBufferPointer, limits: RowLimits) {
+  package init(_ bytes: UnsafeRawBufferPointer, limits: RowLimits) {
     // Some editors put a byte order mark before the first row.
     let hasMark = bytes.starts(with: [0xEF, 0xBB, 0xBF])
     rest = hasMark ? UnsafeRawBufferPointer(rebasing: bytes[3...]) : bytes
@@ -33,7 +33,7 @@ struct JSONLines {
   }
 
   /// The next row and its line, from 1; nil at the end.
-  mutating func next() -> (line: Int, row: Result<JSONObject, RowError>)? {
+  package mutating func next() -> (line: Int, row: Result<JSONObject, RowError>)? {
     while !rest.isEmpty {
       let end = rest.firstIndex(of: 0x0A) ?? rest.count
       let bytes = UnsafeRawBufferPointer(rebasing: rest[..<end])
