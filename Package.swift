@@ -79,6 +79,8 @@ let package = Package(
     tests("Recipe", ["Training", "Datasets", "Basics"]),
     tests("Records", ["Records", "Basics"]),
     tests("Datasets", ["Datasets", "Tokenizers", "Basics"]),
+    tests("Decoding", ["Decoding", "Models", "Engine", "Basics"]),
+    tests("Evaluation", ["Evaluation", "Decoding", "Models", "Tokenizers", "Engine", "Records", "Basics"]),
     tests("ChatTemplate", ["Tokenizers", "Basics"]),
   ]
 )

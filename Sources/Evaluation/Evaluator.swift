@@ -24,7 +24,8 @@ public struct Evaluator {
     stops = endIDs.union(tokenizer.lineBreakIDs)
   }
 
-  let endIDs: Set<Int>
+  /// Tokens that end a text: the model's and the tokenizer's.
+  public let endIDs: Set<Int>
 
   /// Windows as long as the model's context.
   public var windowRule: WindowRule { WindowRule(length: model.configuration.contextLength, front: front) }
@@ -36,7 +37,7 @@ public struct Evaluator {
   }
 
   /// A text's ids with the front before them, which is not doubled where the text spells it itself.
-  func ids(of text: String) throws -> [Int] {
+  public func ids(of text: String) throws -> [Int] {
     let ids = try checked(tokenizer.encode(text, addSpecialTokens: false))
     return ids.starts(with: front) ? ids : front + ids
   }

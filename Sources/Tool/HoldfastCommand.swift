@@ -6,6 +6,11 @@ struct HoldfastCommand: AsyncParsableCommand {
     commandName: "holdfast",
     abstract: "Adapt a language model to your domain, keep what it knew, and see both on one page.",
     subcommands: [
+      DoctorCommand.self,
+      GenerateCommand.self,
       ParityCommand.self,
+      ScoreCommand.self,
+      TokenizeCommand.self,
+      VerifyCommand.self,
     ])
 }

@@ -1,3 +1,5 @@
+import HoldfastBasics
+import HoldfastEngine
 import HoldfastModels
 
 enum Toy {

@@ -1,6 +1,8 @@
 import Foundation
 import HoldfastBasics
 import HoldfastEvaluation
+import HoldfastRecords
+import HoldfastTokenizers
 import Testing
 
 @Suite("Multiple choice") struct ChoiceTests {

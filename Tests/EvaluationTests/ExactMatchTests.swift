@@ -1,6 +1,7 @@
 import HoldfastBasics
 import HoldfastDecoding
 import HoldfastEvaluation
+import HoldfastTokenizers
 import Testing
 
 @Suite("Exact match") struct ExactMatchTests {

@@ -42,10 +42,12 @@ struct StoriesTests {
     let model = try ModelFolder(Stories.folder).load()
     let tokenizer = try Tokenizer(folder: Stories.folder)
     var requests: [GenerationRequest] = [], expected: [[Int]] = []
-    for prompt in try #require(Stories.reference()["prompts"]?.array) {
-      let ids = try #require(prompt["ids"]?.array?.compactMap(\.int))
-      let tokens = try #require(prompt["greedy"]?.array?.compactMap(\.int))
-      #expect(tokenizer.encode(try #require(prompt["text"]?.string)) == ids)
+    let reference = try Stories.reference()
+    for prompt in try #require(reference["prompts"]?.array) {
+      let ids = try #require(prompt["ids"]?.array).compactMap(\.int)
+      let tokens = try #require(prompt["greedy"]?.array).compactMap(\.int)
+      let text = try #require(prompt["text"]?.string)
+      #expect(tokenizer.encode(text) == ids)
       #expect(tokenizer.decode(ids + tokens) == prompt["decoded"]?.string)
       requests.append(
         GenerationRequest(prompt: ids, maximumTokens: tokens.count, stopIDs: Set(model.configuration.endIDs)))
@@ -62,8 +64,10 @@ struct StoriesTests {
       model: ModelFolder(Stories.folder).load(), tokenizer: Tokenizer(folder: Stories.folder))
     #expect(evaluator.windowRule == WindowRule(length: 512, front: [1]))
     var compared = 0
-    for text in try #require(Stories.reference()["perplexity"]?.array) {
-      let path = Stories.shared("data/" + (try #require(text["file"]?.string)))
+    let reference = try Stories.reference()
+    for text in try #require(reference["perplexity"]?.array) {
+      let name = try #require(text["file"]?.string)
+      let path = Stories.shared("data/" + name)
       guard Files.exists(path) else { continue }
       let characters = try #require(text["characters"]?.int)
       let whole = try MappedFile(path: path).text()

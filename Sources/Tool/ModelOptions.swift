@@ -1,0 +1,33 @@
+import ArgumentParser
+import HoldfastEngine
+import HoldfastEvaluation
+import HoldfastModels
+import HoldfastTokenizers
+
+/// Which model a command runs, and how.
+struct ModelOptions: ParsableArguments {
+  enum Precision: String, ExpressibleByArgument, CaseIterable { case f32, bf16 }
+
+  @Option(help: "Model folder: config.json, weights as safetensors, tokenizer.json.") var model: String
+  @Option(help: "Element type of weights and activations.") var precision: Precision = .f32
+  @Option(help: "cpu, cuda, cuda:N or mps.") var device = "cpu"
+  @Option(help: "Threads to compute with (default: libtorch's choice).") var threads: Int?
+
+  func validate() throws {
+    if Device(device) == nil { throw ValidationError("no device \"\(device)\"; there are cpu, cuda, cuda:N and mps") }
+    if let threads, threads < 1 { throw ValidationError("--threads must be 1 or more") }
+  }
+
+  func load() throws -> Decoder {
+    let folder = try ModelFolder(model)
+    if let threads { try Torch.setThreads(threads) }
+    let place = Device(device)!
+    guard try place.isAvailable else { throw EngineError("libtorch sees no device \(place) here; try --device cpu") }
+    return try folder.load(dtype: precision == .f32 ? .float32 : .bfloat16, device: place)
+  }
+
+  func evaluator() throws -> Evaluator {
+    let tokenizer = try Tokenizer(folder: model)
+    return try Evaluator(model: load(), tokenizer: tokenizer)
+  }
+}

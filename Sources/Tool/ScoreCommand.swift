@@ -1,0 +1,50 @@
+import ArgumentParser
+import HoldfastBasics
+import HoldfastEngine
+import HoldfastEvaluation
+import HoldfastTokenizers
+
+struct ScoreCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "score", abstract: "Print the log-probability of every token of a text, as JSONL.",
+    discussion: """
+      One line a token: `token` as the vocabulary spells it, `id`, `offset` in the text (Unicode scalars), `logprob` in \
+      nats (null where nothing stands in front), and the likeliest token there, `best` and `best_id`. A text longer than \
+      the model's context is cut into windows that know nothing of one another.
+      """)
+
+  @OptionGroup var options: ModelOptions
+  @Option(help: "Text file, or - for standard input.") var text = "-"
+  @Option(help: "Tokens of a window, the first ones included (default: the model's context).") var window: Int?
+  @Flag(help: "JSON lines, which is what is printed anyway.") var json = false
+
+  func run() throws {
+    let evaluator = try options.evaluator(), tokenizer = evaluator.tokenizer
+    let source = try readText(text)
+    let rule = try windowRule(window, of: evaluator)
+    let encoding = tokenizer.encodeWithOffsets(source, addSpecialTokens: false)
+    let scores = try evaluator.scores(ofText: source, rule: rule)
+    var output = OutputBuffer()
+    for (i, (id, score)) in zip(scores.ids, scores.scores).enumerated() {
+      let range = encoding.offsets[i]
+      try output.line([
+        "token": .string(tokenizer.token(id) ?? ""), "id": .integer(id),
+        "offset": [.integer(range.lowerBound), .integer(range.upperBound)],
+        "logprob": score.map { .number(Double($0.logProbability)) } ?? .null,
+        "best": score.flatMap { tokenizer.token($0.best) }.map(JSON.string) ?? .null,
+        "best_id": score.map { .integer($0.best) } ?? .null,
+      ])
+    }
+    try output.flush()
+  }
+}
+
+/// The window rule that a flag asks for.
+func windowRule(_ window: Int?, of evaluator: Evaluator) throws -> WindowRule {
+  guard let window else { return evaluator.windowRule }
+  let least = max(2, evaluator.front.count + 1), most = evaluator.windowRule.length
+  guard (least...most).contains(window) else {
+    throw ValidationError("--window must be \(least) to \(most), the model's context")
+  }
+  return WindowRule(length: window, front: evaluator.front)
+}

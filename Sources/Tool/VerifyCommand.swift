@@ -1,0 +1,53 @@
+import ArgumentParser
+import HoldfastBasics
+import HoldfastRecords
+
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify", abstract: "Check the hashes of a run, a checkpoint or an export.",
+    discussion: """
+      A run is checked with all its checkpoints and its export. Every file that is missing, changed or unexpected is \
+      named. Exits 0 when all is as it was written, 2 when not, 1 when there is nothing to check.
+      """)
+
+  @Argument(help: "Folder of a run, a checkpoint or an export.") var folder: String
+
+  func run() throws {
+    guard Files.isFolder(folder) else {
+      throw FileError(path: folder, doing: "verify", code: 0, reason: Files.exists(folder) ? "not a folder" : "no such folder")
+    }
+    let sealed = try sealedFolders()
+    guard !sealed.isEmpty else {
+      throw Problems(folder, ["neither a run with checkpoints or an export, nor a folder with \(IntegrityManifest.name)"])
+    }
+    var wrong = 0
+    for path in sealed {
+      do {
+        try IntegrityManifest.verify(path)
+        let files = try IntegrityManifest(in: path).files
+        print("whole    \(path): \(files.count) files, \(files.reduce(0) { $0 + $1.bytes }) bytes")
+      } catch let problems as Problems {
+        wrong += 1
+        print("damaged  \(path)")
+        for complaint in problems.complaints { print("         \(complaint)") }
+      }
+    }
+    if wrong > 0 {
+      print("\(wrong) of \(sealed.count) not as written")
+      throw ExitCode(2)
+    }
+  }
+
+  /// What carries a manifest, or should: the folder itself, or the checkpoints and the export of a run.
+  private func sealedFolders() throws -> [String] {
+    if IntegrityManifest.exists(in: folder) { return [folder] }
+    let run = RunFolder(folder)
+    var found: [String] = []
+    if Files.isFolder(run.checkpoints) {
+      // What a killed save left unfinished was never complete and says nothing about the rest.
+      found += try Files.list(run.checkpoints).filter { !$0.hasSuffix(".partial") }.map { run.checkpoints + "/" + $0 }
+    }
+    if Files.exists(run.final) { found.append(run.final) }
+    return found
+  }
+}
