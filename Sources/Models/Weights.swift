@@ -58,7 +58,7 @@ final class WeightLoader {
 
 extension WeightSource {
   func tensor(_ name: String, shape: [Int]) throws -> Tensor {
-    if let random = self as? RandomWeights { return try random.tensor(name, shape: shape) }
+    if let random = self as? RandomWeights { return try random.draw(name, shape: shape) }
     return try tensor(name)
   }
 }
@@ -82,7 +82,8 @@ public struct RandomWeights: WeightSource {
   public func shape(of name: String) -> [Int]? { nil }
   public func tensor(_ name: String) throws -> Tensor { throw EngineError("random weights need a shape for \(name)") }
 
-  func tensor(_ name: String, shape: [Int]) throws -> Tensor {
+  /// The tensor of that name and shape, f32 on the CPU.
+  public func draw(_ name: String, shape: [Int]) throws -> Tensor {
     if name.hasSuffix(".bias") { return try Tensor.zeros(shape) }
     if shape.count == 1 { return try Tensor.full(shape, 1) }
     var stream = CounterGenerator(seed: seed, "weights", name)

@@ -1,0 +1,63 @@
+internal import HoldfastBasics
+internal import HoldfastEngine
+internal import HoldfastModels
+
+/// AdamW over f32 masters. Weights in bf16 are the masters' rounded image, written in the same pass as the step.
+/// State exists for parameters that train, and for no other.
+final class AdamW {
+  final class Slot {
+    let parameter: Parameter
+    /// The weights that move: f32 beside bf16 images, else the parameter itself.
+    let master: Tensor
+    let first: Tensor
+    let second: Tensor
+    /// Steps this parameter has been given.
+    var steps = 0
+
+    /// `start`: the weights in the type they are kept in, which may say more than the image.
+    init(_ parameter: Parameter, start: Tensor?) throws(EngineError) {
+      self.parameter = parameter
+      let value = parameter.value
+      let dtype = try value.dtype
+      if dtype == .bfloat16 || dtype == .float16 {
+        master = try (start ?? value).cast(.float32).to(value.device).copy()
+      } else {
+        master = value
+      }
+      let kind: DType = dtype == .float64 ? .float64 : .float32
+      first = try Tensor.zeros(parameter.shape, dtype: kind, device: value.device)
+      second = try Tensor.zeros(parameter.shape, dtype: kind, device: value.device)
+    }
+
+    var image: Tensor? { master === parameter.value ? nil : parameter.value }
+  }
+
+  let recipe: OptimizerRecipe
+  private(set) var slots: [String: Slot] = [:]
+
+  init(_ recipe: OptimizerRecipe) { self.recipe = recipe }
+
+  /// State for a parameter from its first step on.
+  func slot(for parameter: Parameter, start: () throws -> Tensor?) throws -> Slot {
+    if let slot = slots[parameter.name] { return slot }
+    let slot = try Slot(parameter, start: start())
+    slots[parameter.name] = slot
+    return slot
+  }
+
+  /// Norm weights and biases do not decay unless asked to.
+  private func decay(of parameter: Parameter) -> Double {
+    parameter.shape.count > 1 || recipe.decayNorms ? recipe.weightDecay : 0
+  }
+
+  func step(_ slot: Slot, gradient: Tensor, rate: Double, gradientScale: Double, rule: UpdateRule) throws(EngineError) {
+    slot.steps += 1
+    var step = AdamWStep(rate: rate, step: slot.steps)
+    step.beta1 = recipe.beta1
+    step.beta2 = recipe.beta2
+    step.epsilon = recipe.epsilon
+    step.decay = decay(of: slot.parameter)
+    step.gradientScale = gradientScale
+    try slot.master.adamW(gradient: gradient, first: slot.first, second: slot.second, image: slot.image, step, rule: rule)
+  }
+}

@@ -1,0 +1,84 @@
+internal import HoldfastBasics
+public import HoldfastDatasets
+internal import HoldfastEngine
+public import HoldfastModels
+internal import HoldfastRecords
+internal import HoldfastTokenizers
+
+/// A recipe with everything it names read and checked, before any tensor is made: what is wrong shows here.
+public struct PreparedRun: Sendable {
+  public let recipe: Recipe
+  public let folder: ModelFolder
+  public let tokenizerFiles: [String]
+  public let data: DataPlan
+  /// Held-out text whose loss is measured; nil where the recipe names none.
+  public let heldOut: DataPlan?
+  public let steps: Int
+  let methods: [any TuningMethod.Type]
+
+  /// - Parameters:
+  ///   - methods: all methods there are.
+  ///   - messages: prints conversations with the model's chat template; nil where it has none.
+  public init(_ recipe: Recipe, methods: [any TuningMethod.Type], messages: (String) throws -> (any MessageRenderer)?) throws {
+    self.recipe = recipe
+    self.methods = methods
+    folder = try ModelFolder(recipe.model)
+    let tokenizer = try Tokenizer(folder: recipe.model)
+    tokenizerFiles = tokenizer.files
+    if tokenizer.vocabularySize > folder.configuration.vocabularySize {
+      throw Problems(recipe.model, [
+        "the tokenizer knows \(tokenizer.vocabularySize) ids but the model only \(folder.configuration.vocabularySize); is it another model's tokenizer?"
+      ])
+    }
+    let renderer = ExampleRenderer(encoder: tokenizer, messages: try messages(recipe.model))
+    let packing: Packing = recipe.packing ? recipe.objective == .pretraining ? .wrapped : .bestFit : .none
+    let dataset = try Dataset(
+      reading: recipe.data, with: renderer, rowLength: packing == .wrapped ? nil : recipe.sequenceLength, tooLong: recipe.tooLong,
+      badRows: recipe.badRows)
+    data = try DataPlan(
+      dataset,
+      .init(
+        seed: recipe.seed, sequenceLength: recipe.sequenceLength, packing: packing, rows: recipe.batch.rows,
+        accumulate: recipe.batch.accumulate))
+    heldOut = try recipe.evaluate.map { evaluate in
+      let dataset = try Dataset(
+        reading: evaluate.data, with: renderer, rowLength: packing == .wrapped ? nil : recipe.sequenceLength, tooLong: .truncate,
+        badRows: recipe.badRows)
+      return try DataPlan(
+        dataset, .init(seed: 0, sequenceLength: recipe.sequenceLength, packing: packing, rows: recipe.batch.rows, shuffle: false))
+    }
+    steps =
+      switch recipe.duration {
+      case .steps(let steps): steps
+      case .epochs(let epochs): data.steps(forEpochs: epochs)
+      }
+  }
+
+  /// Files of the model that decide the run: configuration, tokenizer and, unless drawn from the seed, weights.
+  func modelFacts() throws -> [FileFact] {
+    var paths = [folder.path + "/config.json"] + tokenizerFiles
+    if recipe.initialize == .pretrained { paths += try WeightFiles(folder: folder.path).files.map(\.path) }
+    return try paths.map { try FileFact(of: $0) }
+  }
+
+  func dataFacts() throws -> [FileFact] {
+    try (data.dataset.sources + (heldOut?.dataset.sources ?? [])).map {
+      FileFact(path: $0.path, bytes: try Files.size($0.path), sha256: $0.contentHash)
+    }
+  }
+
+  func weights() throws -> any WeightSource {
+    recipe.initialize == .random
+      ? RandomWeights(seed: recipe.seed, layerCount: folder.configuration.layerCount) : try FileWeights(folder: folder.path)
+  }
+}
+
+extension Recipe.Precision {
+  var dtype: DType {
+    switch self {
+    case .f32: .float32
+    case .bf16: .bfloat16
+    case .f64: .float64
+    }
+  }
+}

@@ -1,0 +1,53 @@
+public import HoldfastRecords
+
+/// What a run tells while it goes on. The library prints nothing; the tool does.
+public enum RunEvent: Sendable {
+  /// Everything is checked and loaded; the first step follows.
+  case began(Manifest, steps: Int, from: Int)
+  /// A step is done.
+  case step(StepRecord, TimingRecord, of: Int)
+  /// The loss on held-out text, and whether it is the lowest so far.
+  case evaluated(ScoreRecord, isBest: Bool)
+  case saved(path: String, step: Int)
+  /// Held-out loss has not improved for `evaluations` evaluations; the best was after `best` steps.
+  case stoppedEarly(step: Int, best: Int, evaluations: Int)
+  /// The export stands and was read back; largest difference of its logits from those of the trained weights.
+  case exported(path: String, largestDifference: Double)
+}
+
+/// What a run does next.
+public enum RunAnswer: Sendable {
+  case goOn
+  /// Save a checkpoint now, and go on.
+  case save
+  /// Save a checkpoint and end.
+  case stop
+}
+
+/// Watches a run.
+public protocol RunObserver: AnyObject {
+  /// Called after every event, on the run's thread; only the answer to a step counts. Throwing ends the run as it stands.
+  func observe(_ event: RunEvent) throws -> RunAnswer
+}
+
+/// What a run cannot know of itself: nobody below the tool has a hidden clock.
+public struct Surroundings: Sendable {
+  /// Seconds since some moment.
+  public var now: @Sendable () -> Double
+  /// Most bytes the process ever held.
+  public var peakBytes: @Sendable () -> Int
+  /// The processor by name, with what decides its arithmetic.
+  public var processor: String
+  /// Cores that may be used.
+  public var cores: Int
+  /// Version of Holdfast.
+  public var code: String
+
+  public init(now: @escaping @Sendable () -> Double, peakBytes: @escaping @Sendable () -> Int, processor: String, cores: Int, code: String) {
+    self.now = now
+    self.peakBytes = peakBytes
+    self.processor = processor
+    self.cores = cores
+    self.code = code
+  }
+}

@@ -1,0 +1,324 @@
+internal import HoldfastBasics
+internal import HoldfastDatasets
+internal import HoldfastEngine
+internal import HoldfastModels
+public import HoldfastRecords
+
+/// How a run ended.
+public struct RunResult: Sendable {
+  public enum End: String, Sendable { case finished, stoppedEarly = "stopped early", interrupted }
+
+  public let end: End
+  public let folder: RunFolder
+  /// Steps that are done.
+  public let steps: Int
+}
+
+/// Trains: one loop for every method, objective and precision.
+///
+/// The same recipe, data, machine, libtorch and number of threads give the same bytes in weights, optimizer state and
+/// metrics.jsonl, through any number of kills and resumes.
+public final class Trainer {
+  private let run: PreparedRun
+  private let folder: RunFolder
+  private let surroundings: Surroundings
+  private let observer: any RunObserver
+  private let model: Decoder
+  private let source: any WeightSource
+  private let stack: MethodStack
+  private let optimizer: AdamW
+  private let checkpoints: CheckpointStore
+  private var trained: [Parameter] = []
+  private var state = RunState()
+  private var began = 0.0
+  private var tokensSeen = 0
+
+  // MARK: - Doors
+
+  /// Trains from the beginning into a folder that must be new or empty.
+  public static func start(_ run: PreparedRun, in path: String, surroundings: Surroundings, observer: any RunObserver) throws -> RunResult {
+    // Everything that can be wrong is found before the folder exists.
+    let loaded = try Loaded(run, surroundings)
+    let folder = try RunFolder.create(path)
+    try loaded.manifest.write(to: folder.manifest)
+    return try Trainer(loaded, folder, surroundings, observer).train()
+  }
+
+  /// Goes on where a run's newest whole checkpoint stands; from the beginning where there is none.
+  public static func resume(
+    _ run: PreparedRun, in path: String, allowOtherBits: Bool = false, surroundings: Surroundings, observer: any RunObserver
+  ) throws -> RunResult {
+    let folder = RunFolder(path)
+    let loaded = try Loaded(run, surroundings)
+    let differences = loaded.manifest.differences(from: try Manifest(file: folder.manifest))
+    if !differences.run.isEmpty { throw Problems("\(path) cannot be resumed", differences.run) }
+    if !differences.bits.isEmpty, !allowOtherBits {
+      throw Problems(
+        "\(path) would not go on bit for bit", differences.bits + ["--allow-other-bits resumes all the same, with other last bits"])
+    }
+    let trainer = try Trainer(loaded, folder, surroundings, observer)
+    try trainer.restore()
+    return try trainer.train()
+  }
+
+  /// One step of everything, saving and exporting included, in a folder that is removed again.
+  public static func dryRun(_ run: PreparedRun, in path: String, surroundings: Surroundings, observer: any RunObserver) throws {
+    let loaded = try Loaded(run, surroundings)
+    let folder = try RunFolder.create(path)
+    defer { try? Files.remove(path) }
+    let trainer = try Trainer(loaded, folder, surroundings, observer)
+    try trainer.train(upTo: 1, exporting: true)
+  }
+
+  /// What is made of a prepared run before its folder is touched.
+  private struct Loaded {
+    let run: PreparedRun
+    let source: any WeightSource
+    let model: Decoder
+    let stack: MethodStack
+    let manifest: Manifest
+
+    init(_ run: PreparedRun, _ surroundings: Surroundings) throws {
+      self.run = run
+      let recipe = run.recipe
+      guard let device = Device(recipe.device.rawValue), try device.isAvailable else {
+        throw EngineError("the device \(recipe.device.rawValue) is not available to this libtorch; `holdfast doctor` tells more")
+      }
+      let threads = recipe.threads ?? surroundings.cores
+      try Torch.setThreads(threads)
+      try Torch.setDeterministic(true)
+      source = try run.weights()
+      model = try Decoder(
+        run.folder.configuration, weights: source, subject: recipe.model, dtype: recipe.precision.dtype, device: device)
+      model.recomputesBlocks = recipe.recompute == .block
+      let facts = ModelFacts(model)
+      stack = try MethodStack(recipe.methods, catalog: run.methods, stage: StageFacts(model: facts, seed: recipe.seed, steps: run.steps))
+      let names = Set(stack.selection(of: facts.parameters.map(\.name), at: Step(number: 0, total: run.steps, learningRate: 0)))
+      manifest = Manifest(
+        recipe: recipe.resolved, data: try run.dataFacts(), model: try run.modelFacts(), code: surroundings.code,
+        libtorch: try Torch.version, device: device.description,
+        processor: device.kind == .cpu ? surroundings.processor : try device.name, threads: threads,
+        seeds: [("recipe", Int(recipe.seed))], trained: Self.counts(facts, trained: names), facts: stack.facts)
+    }
+
+    private static func counts(_ facts: ModelFacts, trained: Set<String>) -> [TrainedCount] {
+      var order: [String] = [], sums: [String: (trained: Int, total: Int)] = [:]
+      for p in facts.parameters {
+        let part = p.layer.map { "layer \($0)" } ?? p.module
+        if sums[part] == nil { order.append(part) }
+        sums[part, default: (0, 0)].total += p.count
+        if trained.contains(p.name) { sums[part]!.trained += p.count }
+      }
+      return order.map { TrainedCount(part: $0, trained: sums[$0]!.trained, total: sums[$0]!.total) }
+    }
+  }
+
+  private init(_ loaded: Loaded, _ folder: RunFolder, _ surroundings: Surroundings, _ observer: any RunObserver) throws {
+    run = loaded.run
+    self.folder = folder
+    self.surroundings = surroundings
+    self.observer = observer
+    model = loaded.model
+    source = loaded.source
+    stack = loaded.stack
+    optimizer = AdamW(loaded.run.recipe.optimizer)
+    checkpoints = CheckpointStore(folder: folder.checkpoints, keep: loaded.run.recipe.checkpoint.keep)
+    manifest = loaded.manifest
+  }
+
+  private let manifest: Manifest
+
+  // MARK: - The loop
+
+  @discardableResult
+  private func train(upTo limit: Int? = nil, exporting: Bool = true) throws -> RunResult {
+    let total = run.steps, recipe = run.recipe
+    let metrics = try FileWriter(appendingTo: folder.metrics, at: state.metricsBytes)
+    let timing = try FileWriter(appendingTo: folder.timing, at: Files.exists(folder.timing) ? Files.size(folder.timing) : 0)
+    began = surroundings.now()
+    _ = try observer.observe(.began(manifest, steps: total, from: state.step))
+    var end = RunResult.End.finished
+    var savedStep = state.step == 0 ? -1 : state.step
+    while state.step < min(total, limit ?? total) {
+      let step = Step(number: state.step, total: total, learningRate: recipe.schedule.rate(step: state.step, of: total))
+      let record = try take(step)
+      state.step += 1
+      state.metricsBytes += try write(record.line, to: metrics)
+      let time = timingRecord()
+      _ = try write(time.line, to: timing)
+      let answer = try observer.observe(.step(record, time, of: total))
+      if isEvaluationDue(after: step) {
+        let (score, isBest) = try evaluate()
+        state.metricsBytes += try write(score.line, to: metrics)
+        _ = try observer.observe(.evaluated(score, isBest: isBest))
+        if let stopping = recipe.earlyStopping, state.stopping.waited >= stopping.patience, state.step < total {
+          end = .stoppedEarly
+        }
+      }
+      if case .stop = answer { end = .interrupted }
+      var isSaveDue = state.step % recipe.checkpoint.every == 0 || state.step == total || end != .finished || limit != nil
+      if case .save = answer { isSaveDue = true }
+      if isSaveDue, savedStep != state.step {
+        try metrics.sync()
+        try save()
+        savedStep = state.step
+      }
+      if end != .finished { break }
+    }
+    if end == .stoppedEarly {
+      _ = try observer.observe(.stoppedEarly(step: state.step, best: state.stopping.bestStep, evaluations: state.stopping.waited))
+    }
+    if end != .interrupted, exporting { try export() }
+    return RunResult(end: end, folder: folder, steps: state.step)
+  }
+
+  /// One optimizer step. Nothing moves when anything is wrong.
+  private func take(_ step: Step) throws -> StepRecord {
+    let data = run.data.step(step.number)
+    try select(at: step)
+    // THE denominator: counted on the host over all microbatches, before anything runs.
+    let units = data.microbatches.reduce(0) { $0 + Objective.units($1) }
+    var gradients = Gradients()
+    var sum = 0.0
+    for microbatch in data.microbatches {
+      guard Objective.units(microbatch) > 0 else { continue }
+      let batch = try Batch(microbatch, device: model.device)
+      let loss = try Objective.loss(model, model.forward(batch))
+      try (loss * (1 / Double(units))).backward()
+      try gradients.fold(trained)
+      sum += try loss.item()
+      tokensSeen += microbatch.segments.reduce(0) { $0 + $1.length }
+    }
+    let named = try gradients.named(trained)
+    let masters = NamedTensors(try trained.map { ($0.name, try slot($0).master) })
+    var terms: [(name: String, value: Double)] = []
+    for (name, method) in zip(stack.names, stack.methods) {
+      if let value = try method.pull(named, masters, at: step) { terms.append((name, value)) }
+    }
+    let norm = try Tensor.squaredNorm(of: named.all).squareRoot()
+    guard sum.isFinite, norm.isFinite else { throw try nonFinite(step, sum, norm, named, data) }
+    var scale = 1.0
+    if let limit = run.recipe.optimizer.maxNorm { scale = min(1, limit / (norm + 1e-6)) }
+    for parameter in trained {
+      try optimizer.step(
+        slot(parameter), gradient: named[parameter.name]!, rate: step.learningRate, gradientScale: scale,
+        rule: stack.updateRule(for: parameter.name, at: step))
+    }
+    for method in stack.methods { try method.afterStep(masters, at: step) }
+    return StepRecord(
+      step: step.number, loss: sum / Double(max(1, units)), units: units, gradientNorm: norm, learningRate: step.learningRate,
+      epoch: data.epoch, firstRow: data.firstRow, terms: terms)
+  }
+
+  /// Asks for gradients of exactly the parameters that train in this step.
+  private func select(at step: Step) throws {
+    let names = Set(stack.selection(of: model.parameters.map(\.name), at: step))
+    if trained.count == names.count, trained.allSatisfy({ names.contains($0.name) }) { return }
+    for parameter in model.parameters { try parameter.value.setRequiresGradient(names.contains(parameter.name)) }
+    trained = model.parameters.filter { names.contains($0.name) }
+  }
+
+  private func slot(_ parameter: Parameter) throws -> AdamW.Slot {
+    try optimizer.slot(for: parameter) { try source.start(of: parameter.facts) }
+  }
+
+  private func nonFinite(_ step: Step, _ sum: Double, _ norm: Double, _ gradients: NamedTensors, _ data: StepData) throws -> NonFiniteError {
+    var wrong: [String] = []
+    for name in gradients.names where try !Tensor.squaredNorm(of: [gradients[name]!]).isFinite { wrong.append(name) }
+    var examples: [String] = []
+    for segment in data.microbatches.flatMap(\.segments) {
+      let example = run.data.dataset.examples[segment.example]
+      let place = "\(run.data.dataset.sources[example.source].path):\(example.line)"
+      if examples.last != place { examples.append(place) }
+    }
+    return NonFiniteError(step: step.number, loss: sum, gradientNorm: norm, parameters: wrong, examples: examples)
+  }
+
+  // MARK: - Held-out loss
+
+  private func isEvaluationDue(after step: Step) -> Bool {
+    guard let evaluate = run.recipe.evaluate else { return false }
+    if step.number + 1 == run.steps { return true }
+    if let every = evaluate.every { return (step.number + 1) % every == 0 }
+    // The last step of an epoch: the sum of the epochs so far is the number of the next step.
+    var first = 0, epoch = 0
+    while first <= step.number {
+      first += run.data.stepsPerEpoch(epoch)
+      epoch += 1
+    }
+    return first == step.number + 1
+  }
+
+  /// Nats a label on the held-out rows.
+  private func evaluate() throws -> (ScoreRecord, isBest: Bool) {
+    guard let plan = run.heldOut else { preconditionFailure("nothing is held out") }
+    var sum = 0.0, squares = 0.0, count = 0, rows = 0
+    try Torch.withoutGradients {
+      for number in 0..<plan.stepsPerEpoch(0) {
+        for microbatch in plan.step(number).microbatches {
+          if let limit = run.recipe.evaluate?.rows, rows >= limit { return }
+          rows += microbatch.rows
+          guard microbatch.units > 0 else { continue }
+          let forward = try model.forward(Batch(microbatch, device: model.device))
+          let scores = try forward.labelledHidden.headScores(model.head.value, labels: forward.batch.labels)
+          for score in try scores.logProbabilities.doubles() {
+            sum -= score
+            squares += score * score
+            count += 1
+          }
+        }
+      }
+    }
+    let mean = sum / Double(max(1, count))
+    let variance = max(0, squares / Double(max(1, count)) - mean * mean)
+    let isBest = state.stopping.take(
+      mean, step: state.step, minimumImprovement: run.recipe.earlyStopping?.minimumImprovement ?? 0)
+    let score = ScoreRecord(
+      name: "held_out.loss", value: mean, standardError: (variance / Double(max(1, count))).squareRoot(), count: count,
+      unit: "nats a label", what: plan.dataset.sources.map(\.path).joined(separator: ", "), step: state.step)
+    return (score, isBest)
+  }
+
+  // MARK: - Saving
+
+  private func save() throws {
+    let checkpoint = try checkpoints.save(step: state.step) { folder in
+      try state.write(to: folder, optimizer: optimizer, order: model.parameters, methods: stack.facts)
+    }
+    _ = try observer.observe(.saved(path: checkpoint.path, step: checkpoint.step))
+  }
+
+  private func restore() throws {
+    guard let checkpoint = try checkpoints.newest().checkpoint else { return }
+    state = try RunState(
+      from: checkpoint.path, model: model, optimizer: optimizer, methods: stack.facts, start: { try self.source.start(of: $0.facts) })
+  }
+
+  /// The result as a model folder, read back and compared with the trained weights on the first rows of the data.
+  private func export() throws {
+    let moved = optimizer.slots.mapValues(\.master)
+    try Export(folder: run.folder, tokenizerFiles: run.tokenizerFiles)
+      .write(to: folder.final, parameters: model.parameters.map(\.facts), moved: moved, source: source)
+    let back = try ModelFolder(folder.final).load(dtype: model.dtype, device: model.device)
+    let difference = try Torch.withoutGradients {
+      guard let microbatch = run.data.step(0).microbatches.first else { return 0.0 }
+      let batch = try Batch(microbatch, device: model.device)
+      let places = try Tensor(Array(0..<min(64, batch.rows * batch.length)), device: model.device)
+      let ours = try model.logits(model.forward(batch).hidden.selecting(places, axis: 0))
+      let theirs = try back.logits(back.forward(batch).hidden.selecting(places, axis: 0))
+      return try ours.largestDifference(to: theirs)
+    }
+    _ = try observer.observe(.exported(path: folder.final, largestDifference: difference))
+  }
+
+  private func timingRecord() -> TimingRecord {
+    let seconds = surroundings.now() - began
+    return TimingRecord(
+      step: state.step - 1, seconds: seconds, tokensPerSecond: Double(tokensSeen) / max(seconds, 1e-9), peakBytes: surroundings.peakBytes())
+  }
+
+  private func write(_ line: String, to file: borrowing FileWriter) throws -> Int {
+    try file.write(line)
+    return line.utf8.count
+  }
+}
