@@ -20,7 +20,19 @@ public struct JSONObject: Sendable, Hashable {
   public private(set) var keys: [String] = []
   public private(set) var values: [JSON] = []
   /// Positions by key, kept only where a scan over the keys would be slow.
-  private var positions: [String: Int]?
+  private var positions: [ExactKey: Int]?
+
+  /// A key compared scalar by scalar, as JSON has it: Swift's own == takes "e\u{301}" for "é", and vocabularies hold both.
+  private struct ExactKey: Hashable, Sendable {
+    let text: String
+    static func == (a: Self, b: Self) -> Bool { same(a.text, b.text) }
+    func hash(into hasher: inout Hasher) {
+      let isHashed: Void? = text.utf8.withContiguousStorageIfAvailable { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+      if isHashed == nil { for byte in text.utf8 { hasher.combine(byte) } }
+    }
+  }
+
+  private static func same(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
 
   private static let scanLimit = 8
 
@@ -50,13 +62,13 @@ public struct JSONObject: Sendable, Hashable {
   }
 
   private func position(of key: String) -> Int? {
-    if let positions { return positions[key] }
-    return keys.firstIndex(of: key)
+    if let positions { return positions[ExactKey(text: key)] }
+    return keys.firstIndex { Self.same($0, key) }
   }
 
   private mutating func index() {
-    var map = [String: Int](minimumCapacity: keys.count)
-    for (i, key) in keys.enumerated() { map[key] = i }
+    var map = [ExactKey: Int](minimumCapacity: keys.count)
+    for (i, key) in keys.enumerated() { map[ExactKey(text: key)] = i }
     positions = map
   }
 
@@ -64,7 +76,7 @@ public struct JSONObject: Sendable, Hashable {
     keys.append(key)
     values.append(value)
     if positions != nil {
-      positions?[key] = keys.count - 1
+      positions?[ExactKey(text: key)] = keys.count - 1
     } else if keys.count > Self.scanLimit {
       index()
     }

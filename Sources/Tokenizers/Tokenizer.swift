@@ -29,8 +29,12 @@ public final class Tokenizer: Sendable {
   private let rawFinder: AddedTokenFinder
   private let normalizedFinder: AddedTokenFinder
   private let addedByID: [Int: AddedToken]
-  private let addedByContent: [String: Int]
-  private let specialContents: Set<String>
+  /// What each added token decodes to: its content, or that normalized where it is looked for so.
+  private let addedTexts: [Int: [UInt8]]
+  // By bytes, not by String, for which "e\u{301}" and "é" are the same.
+  private let addedByContent: [[UInt8]: Int]
+  private let specialContents: Set<[UInt8]>
+  private let decoding: Decoding
   private let pool = ScratchPool()
 
   /// Reads tokenizer.json and, when present, tokenizer_config.json, special_tokens_map.json and chat_template.jinja.
@@ -62,23 +66,25 @@ public final class Tokenizer: Sendable {
     mustUnspell = parts.mustUnspell
     needsOrigin = parts.preTokenizers.contains(where: \.needsOrigin)
 
-    rawFinder = AddedTokenFinder(parts.addedTokens.filter { !$0.isNormalized }.map { ($0, Array($0.content.utf8)) })
-    normalizedFinder = AddedTokenFinder(
-      parts.addedTokens.filter(\.isNormalized).map { token in
-        var text = AlignedText(Array(token.content.utf8)[...], originalStart: 0, tracks: false)
-        parts.normalizer?.apply(&text)
-        return (token, text.bytes)
-      })
-    addedByID = Dictionary(parts.addedTokens.map { ($0.id, $0) }) { $1 }
-    let addedByContent = Dictionary(parts.addedTokens.map { ($0.content, $0.id) }) { $1 }
+    let texts = parts.addedTokens.map { token in
+      var text = AlignedText(Array(token.content.utf8)[...], originalStart: 0, tracks: false)
+      if token.isNormalized { parts.normalizer?.apply(&text) }
+      return (token: token, bytes: text.bytes)
+    }
+    rawFinder = AddedTokenFinder(texts.filter { !$0.token.isNormalized })
+    normalizedFinder = AddedTokenFinder(texts.filter(\.token.isNormalized))
+    addedByID = Dictionary(texts.map { ($0.token.id, $0.token) }) { $1 }
+    addedTexts = Dictionary(texts.map { ($0.token.id, $0.bytes) }) { $1 }
+    let addedByContent = Dictionary(texts.map { (Array($0.token.content.utf8), $0.token.id) }) { $1 }
     self.addedByContent = addedByContent
-    specialContents = Set(parts.addedTokens.filter(\.isSpecial).map(\.content))
+    specialContents = Set(parts.addedTokens.filter(\.isSpecial).map { Array($0.content.utf8) })
+    decoding = Decoding(parts.decoders, parts.model, besides: Set(parts.addedTokens.map(\.id)))
     vocabularySize = max(parts.model.numbers.count, (parts.addedTokens.map(\.id).max() ?? -1) + 1)
 
     func special(_ key: String) -> Int? {
       guard let text = configuration?.specialToken(key) ?? specialTokens?.specialToken(key) else { return nil }
       let number = parts.model.vocabulary.find(text)
-      return addedByContent[text] ?? (number < 0 ? nil : Int(parts.model.ids[number]))
+      return addedByContent[Array(text.utf8)] ?? (number < 0 ? nil : Int(parts.model.ids[number]))
     }
     beginningID = special("bos_token")
     endID = special("eos_token")
@@ -220,22 +226,11 @@ extension Tokenizer {
   ///
   /// - Parameter skipSpecialTokens: whether special tokens leave no trace.
   public func decode(_ ids: some Sequence<Int>, skipSpecialTokens: Bool = false) -> String {
-    var tokens: [[UInt8]] = []
-    for id in ids {
-      if let added = addedByID[id] {
-        if skipSpecialTokens, specialContents.contains(added.content) { continue }
-        tokens.append(Array(added.content.utf8))
-      } else if let number = number(of: id) {
-        let bytes = parts.model.vocabulary[number]
-        if skipSpecialTokens, specialContents.contains(String(decoding: bytes, as: UTF8.self)) { continue }
-        tokens.append(Array(bytes))
-      }
+    func text(_ id: Int) -> [UInt8]? {
+      guard let text = addedTexts[id] ?? number(of: id).map({ Array(parts.model.vocabulary[$0]) }) else { return nil }
+      return skipSpecialTokens && specialContents.contains(text) ? nil : text
     }
-    guard let decoders = parts.decoders else {
-      return String(decoding: Array(tokens.joined(separator: [0x20])), as: UTF8.self)
-    }
-    for decoder in decoders { tokens = decoder.apply(tokens) }
-    return String(decoding: Array(tokens.joined()), as: UTF8.self)
+    return decoding.decode(ids, text)
   }
 
   private func number(of id: Int) -> Int? {
@@ -245,7 +240,7 @@ extension Tokenizer {
 
   /// The id of a token, by its text as the file spells it (`Ġthe`, `▁the`, `<0x0A>`).
   public func id(of token: String) -> Int? {
-    if let id = addedByContent[token] { return id }
+    if let id = addedByContent[Array(token.utf8)] { return id }
     let number = parts.model.vocabulary.find(token)
     return number < 0 ? nil : Int(parts.model.ids[number])
   }

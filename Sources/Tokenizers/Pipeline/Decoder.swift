@@ -96,20 +96,14 @@ enum Decoder: Sendable {
   }
 
   private static func strip(_ token: [UInt8], _ content: UInt32, _ start: Int, _ stop: Int) -> [UInt8] {
-    var values = scalars(of: token)[...]
+    var unit: [UInt8] = []
+    appendUTF8(content, to: &unit)
+    var rest = token[...]
     var left = start
-    while left > 0, values.first == content {
-      values.removeFirst()
-      left -= 1
-    }
+    while left > 0, rest.starts(with: unit) { (rest, left) = (rest.dropFirst(unit.count), left - 1) }
     left = stop
-    while left > 0, values.last == content {
-      values.removeLast()
-      left -= 1
-    }
-    var result: [UInt8] = []
-    for value in values { appendUTF8(value, to: &result) }
-    return result
+    while left > 0, rest.suffix(unit.count).elementsEqual(unit) { (rest, left) = (rest.dropLast(unit.count), left - 1) }
+    return Array(rest)
   }
 
   private static func cleanUp(_ token: [UInt8]) -> [UInt8] {

@@ -24,9 +24,7 @@ indirect enum Normalizer: Sendable {
     switch self {
     case .form(let form):
       if text.isASCII { return }
-      let values = scalars(of: text.bytes)
-      if values.allSatisfy({ $0 < form.firstThatMatters }) { return }
-      text.transform(form.apply(values))
+      if let changed = form.apply(scalars(of: text.bytes)) { text.transform(changed) }
     case .lowercase:
       var changed: [NormalizationForm.Scalar] = []
       changed.reserveCapacity(text.bytes.count)

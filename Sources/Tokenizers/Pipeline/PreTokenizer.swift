@@ -22,7 +22,7 @@ enum PreTokenizer: Sendable {
         text.rewrite { piece, _ in if piece.bytes.first != 0x20 { piece.prepend([0x20]) } }
       }
       if splits { text.split(Splitter(pattern: .scanner(.gpt2), behavior: .isolated)) }
-      if spells { text.rewrite { piece, _ in piece.spellBytes() } }
+      if spells { text.spellBytes() }
     case .metaspace(let replacement, let prepending, let splits):
       let before = text
       text.rewrite { piece, source in

@@ -101,6 +101,26 @@ struct WorkText {
     isOriginal = false
   }
 
+  /// Writes the bytes of every piece that is no token yet in GPT-2's alphabet.
+  mutating func spellBytes() {
+    var newBytes: [UInt8] = []
+    var newAlignments: [Alignment] = []
+    newBytes.reserveCapacity(bytes.count * 2)
+    for (i, piece) in pieces.enumerated() {
+      let start = newBytes.count
+      for at in piece.start..<piece.end {
+        let before = newBytes.count
+        if piece.token >= 0 { newBytes.append(bytes[at]) } else { ByteAlphabet.append(bytes[at], to: &newBytes) }
+        if tracks { newAlignments.append(contentsOf: repeatElement(original(at, at + 1), count: newBytes.count - before)) }
+      }
+      pieces[i].start = start
+      pieces[i].end = newBytes.count
+    }
+    bytes = newBytes
+    alignments = tracks ? newAlignments : nil
+    isOriginal = false
+  }
+
   /// Turns scalars of GPT-2's alphabet back into the bytes they spell.
   mutating func unspellBytes() {
     var newBytes: [UInt8] = []

@@ -91,7 +91,7 @@ extension PartReader {
       return []
     }
     var tokens: [AddedToken] = []
-    var ids: [String: Int] = [:]
+    var ids: [[UInt8]: Int] = [:]
     var highest = -1
     let size = model.vocabulary.count
     for (i, element) in (list.array ?? []).enumerated() {
@@ -100,13 +100,13 @@ extension PartReader {
       let said = part.count("id")
       if content.isEmpty { continue }
       let number = model.vocabulary.find(content)
-      let id = ids[content] ?? (number >= 0 ? Int(model.ids[number]) : max(size, highest + 1))
+      let id = ids[Array(content.utf8)] ?? (number >= 0 ? Int(model.ids[number]) : max(size, highest + 1))
       if said != id {
         part.complain(
           "the token \(content.debugDescription) says id \(said), but it is \(id) by the vocabulary and the order of added tokens")
         return tokens
       }
-      ids[content] = id
+      ids[Array(content.utf8)] = id
       highest = max(highest, id)
       let special = part.bool("special", default: false)
       tokens.append(

@@ -21,10 +21,19 @@ struct SplitRegex: Sendable {
   private(set) var operations: [Operation] = []
   private(set) var sets: [ScalarSet] = []
 
+  /// Whether a match can begin with each byte; nil when it may be empty.
+  private(set) var firstBytes: [Bool]?
+
   init(_ pattern: String) throws(RegexError) {
     self.pattern = pattern
-    try emit(try RegexParser.parse(pattern))
+    let node = try RegexParser.parse(pattern)
+    try emit(node)
     operations.append(.accept)
+    var first = [Bool](repeating: false, count: 128) + [Bool](repeating: true, count: 128)
+    if !node.canBeEmpty {
+      node.addFirst(to: &first)
+      firstBytes = first
+    }
   }
 
   private static let sizeLimit = 20_000

@@ -29,6 +29,10 @@ struct RegexMatcher {
   mutating func firstMatch(from position: Int) -> Range<Int>? {
     var position = position
     while position <= end {
+      if let first = regex.firstBytes {
+        while position < end, !first[Int(bytes[position])] { position += 1 }
+        if position == end { return nil }
+      }
       if let stop = match(at: position) { return position..<stop }
       if position == end { return nil }
       position += scalarLength(bytes[position])

@@ -31,6 +31,21 @@ indirect enum RegexNode {
   }
 }
 
+extension RegexNode {
+  /// Marks the ASCII scalars that what it consumes may begin with.
+  func addFirst(to first: inout [Bool]) {
+    switch self {
+    case .empty, .look, .assertion: break
+    case .set(let set): for value in 0..<128 where set.contains(UInt32(value)) { first[value] = true }
+    case .sequence(let parts):
+      for part in parts.prefix(while: \.canBeEmpty) { part.addFirst(to: &first) }
+      parts.first { !$0.canBeEmpty }?.addFirst(to: &first)
+    case .alternatives(let parts): for part in parts { part.addFirst(to: &first) }
+    case .repeated(let body, _, _, _), .atomic(let body): body.addFirst(to: &first)
+    }
+  }
+}
+
 enum RegexAssertion: Sendable {
   case textStart, textEnd, textEndOrNewline, lineStart, lineEnd, wordBoundary, notWordBoundary
 }

@@ -24,6 +24,12 @@ enum ByteAlphabet {
     return table
   }()
 
+  /// Appends the scalar of a byte as UTF-8.
+  @inline(__always)
+  static func append(_ byte: UInt8, to bytes: inout [UInt8]) {
+    if byte >= 0x21, byte <= 0x7E { bytes.append(byte) } else { appendUTF8(scalars[Int(byte)], to: &bytes) }
+  }
+
   /// The bytes that a token's text stands for; nil when a scalar is not of the alphabet.
   static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
     var result: [UInt8] = []

@@ -2,19 +2,37 @@
 enum NormalizationForm: Sendable {
   case nfc, nfd, nfkc, nfkd
 
-  private var isCompatible: Bool { self == .nfkc || self == .nfkd }
-  private var composes: Bool { self == .nfc || self == .nfkc }
-
-  /// Scalars below this one never change.
-  var firstThatMatters: UInt32 { self == .nfc ? 0x300 : self == .nfd ? 0xC0 : 0xA0 }
+  fileprivate var isCompatible: Bool { self == .nfkc || self == .nfkd }
+  fileprivate var composes: Bool { self == .nfc || self == .nfkc }
 
   /// A scalar of the result. `change` is 1 for one that was added after the one before, otherwise 0 less the
   /// number of source scalars after its own that went into it: how the `tokenizers` library counts.
   struct Scalar { var value: UInt32, change: Int }
 
-  func apply(_ text: some Sequence<UInt32>) -> [Scalar] {
-    var result: [Scalar] = []
+  /// The normalized text, or nil when it is normalized already.
+  func apply(_ text: [UInt32]) -> [Scalar]? {
     let tables = DecompositionTables.shared
+    let settled = tables.settled(self)
+    guard var at = text.firstIndex(where: { !settled.contains($0) }) else { return nil }
+    // A settled scalar neither changes nor joins the one before it: text can be cut in front of each.
+    if at > 0 { at -= 1 }
+    var result = text[..<at].map { Scalar(value: $0, change: 0) }
+    result.reserveCapacity(text.count)
+    while at < text.count {
+      var stop = at + 1
+      while stop < text.count, !settled.contains(text[stop]) { stop += 1 }
+      if stop == at + 1, settled.contains(text[at]) {
+        result.append(Scalar(value: text[at], change: 0))
+      } else {
+        result += normalize(text[at..<stop], tables)
+      }
+      at = stop
+    }
+    return result
+  }
+
+  private func normalize(_ text: ArraySlice<UInt32>, _ tables: DecompositionTables) -> [Scalar] {
+    var result: [Scalar] = []
     var isFirst = true
     func push(_ value: UInt32) {
       result.append(Scalar(value: value, change: isFirst ? 0 : 1))
@@ -117,6 +135,26 @@ private struct DecompositionTables: Sendable {
     Unicode.Scalar(value).map { !$0.properties.isFullCompositionExclusion } ?? false
   }
 
+  private static let settledByForm: [NormalizationForm: ScalarBits] = Dictionary(
+    uniqueKeysWithValues: [NormalizationForm.nfc, .nfd, .nfkc, .nfkd].map { ($0, shared.makeSettled($0)) })
+
+  /// Scalars that stay as they are in this form and never join the one before them.
+  func settled(_ form: NormalizationForm) -> ScalarBits { Self.settledByForm[form] ?? ScalarBits() }
+
+  private func makeSettled(_ form: NormalizationForm) -> ScalarBits {
+    var unsettled = ScalarBits()
+    for value in UInt32(0x300)..<0x20000 where combiningClass(value) != 0 { unsettled.insert(value) }
+    for value in canonical.keys where !form.composes || !composes(value) { unsettled.insert(value) }
+    if form.isCompatible { for value in compatible.keys { unsettled.insert(value) } }
+    if form.composes {
+      for pair in compositions.keys { unsettled.insert(UInt32(pair & 0xFFFF_FFFF)) }
+      for value in UInt32(0x1161)..<0x11C3 { unsettled.insert(value) }
+    } else {
+      for value in UInt32(0xAC00)...0xD7A3 { unsettled.insert(value) }
+    }
+    return unsettled.inverted()
+  }
+
   func decomposition(_ value: UInt32, isCompatible: Bool) -> [UInt32]? {
     (isCompatible ? compatible[value] : nil) ?? canonical[value]
   }
@@ -156,5 +194,27 @@ private struct DecompositionTables: Sendable {
       endEntry()
     }
     return result
+  }
+}
+
+/// A set of scalars, a bit each; those from U+30000 on belong to it when `holdsRest` says so.
+struct ScalarBits: Sendable {
+  private var words = [UInt64](repeating: 0, count: 0x30000 / 64)
+  private var holdsRest = false
+
+  mutating func insert(_ value: UInt32) {
+    if value < 0x30000 { words[Int(value >> 6)] |= 1 << UInt64(value & 63) }
+  }
+
+  func inverted() -> Self {
+    var result = self
+    for i in words.indices { result.words[i] = ~words[i] }
+    result.holdsRest = !holdsRest
+    return result
+  }
+
+  @inline(__always)
+  func contains(_ value: UInt32) -> Bool {
+    value < 0x30000 ? (words[Int(value >> 6)] >> UInt64(value & 63)) & 1 != 0 : holdsRest
   }
 }

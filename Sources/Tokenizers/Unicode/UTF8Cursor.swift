@@ -30,7 +30,6 @@ func scalarStart(_ bytes: Bytes, before position: Int) -> Int {
 }
 
 /// Appends a scalar as UTF-8.
-@inline(__always)
 func appendUTF8(_ scalar: UInt32, to bytes: inout [UInt8]) {
   switch scalar {
   case 0..<0x80: bytes.append(UInt8(scalar))
