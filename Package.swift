@@ -78,6 +78,7 @@ let package = Package(
     tests("Tokenizers", ["Tokenizers", "Basics"]),
     tests("Recipe", ["Training", "Datasets", "Basics"]),
     tests("Records", ["Records", "Basics"]),
+    tests("Reports", ["Reports", "Records", "Basics"]),
     tests("Datasets", ["Datasets", "Tokenizers", "Basics"]),
     tests("Decoding", ["Decoding", "Models", "Engine", "Basics"]),
     tests("Evaluation", ["Evaluation", "Decoding", "Models", "Tokenizers", "Engine", "Records", "Basics"]),

@@ -24,8 +24,8 @@ public struct RunFolder: Sendable, Hashable {
   /// Steps and held-out scores, decided by seed and data alone.
   public var metrics: String { path + "/metrics.jsonl" }
   public var timing: String { path + "/timing.jsonl" }
-  /// For TensorBoard, which looks for this name.
-  public var events: String { path + "/events.out.tfevents.0.holdfast" }
+  /// For TensorBoard, which takes every file with `tfevents` in its name.
+  public var events: String { path + "/events.tfevents" }
   public var checkpoints: String { path + "/checkpoints" }
   /// The export.
   public var final: String { path + "/final" }

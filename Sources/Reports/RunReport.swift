@@ -1,0 +1,148 @@
+public import HoldfastRecords
+internal import HoldfastBasics
+
+/// The page of a run: what trained, how the loss fell, what was measured, and everything needed to do it again.
+public struct RunReport: Sendable {
+  public var name: String
+  public var manifest: Manifest
+  public var steps: [StepRecord]
+  public var timing: [TimingRecord]
+  public var scores: [ScoreRecord]
+
+  public init(name: String, manifest: Manifest, steps: [StepRecord], timing: [TimingRecord], scores: [ScoreRecord]) {
+    self.name = name
+    self.manifest = manifest
+    self.steps = steps
+    self.timing = timing
+    self.scores = scores
+  }
+
+  public var page: Page {
+    var sections = [Page.Section("", [.figures(figures)])]
+    if let plot = lossPlot {
+      var blocks: [Page.Block] = [.plot(plot)]
+      if steps.count >= 40 { blocks.append(.note("Faint: the loss of each step. Strong: its mean over the steps around.")) }
+      sections.append(Page.Section("Loss", blocks))
+    }
+    if !scores.isEmpty {
+      let latest = unique(scores.map(\.name)).compactMap { name in scores.last { $0.name == name } }
+      var blocks: [Page.Block] = [.table(scoreTable(latest)), .note("± is one standard error.")]
+      if latest.count < scores.count { blocks.append(.details("All measurements", [.table(scoreTable(scores))])) }
+      sections.append(Page.Section("Scores", blocks))
+    }
+    if !manifest.trained.isEmpty { sections.append(Page.Section("Who trained", [.table(trainedTable)])) }
+    if let plot = ratePlot { sections.append(Page.Section("Learning rate", [.plot(plot)])) }
+    sections.append(
+      Page.Section(
+        "To do it again",
+        [
+          .keyValues([
+            .init("Holdfast", manifest.code), .init("libtorch", manifest.libtorch),
+            .init("device", "\(manifest.device), \(manifest.processor)"), .init("threads", "\(manifest.threads)"),
+            .init("seeds", manifest.seeds.map { "\($0.name) \($0.seed)" }.joined(separator: ", ")),
+          ]),
+          .details("Recipe, every default written out", [.code(JSON.object(manifest.recipe).text(.pretty))]),
+          .details("Files that were read, with SHA-256", [.table(fileTable)]),
+        ]))
+    return Page(name, subtitle: subtitle, footer: "Everything on this page is in the run's folder as JSON.", sections: sections)
+  }
+
+  private var subtitle: String {
+    let units = steps.reduce(0) { $0 + $1.units }
+    return "\(Numbers.grouped(steps.count)) steps over \(Numbers.grouped(units)) labels"
+  }
+
+  private var figures: [Page.Figure] {
+    var figures: [Page.Figure] = []
+    if let first = steps.first, let last = smoothed.last {
+      figures.append(.init("loss", Numbers.fixed(last, 3), note: "from \(Numbers.fixed(first.loss, 3)), nats a label"))
+    }
+    figures.append(.init("trained", Numbers.percent(manifest.trainedFraction) + " %", note: "of all parameters"))
+    if let last = timing.last {
+      let rates = timing.map(\.tokensPerSecond).sorted()
+      figures.append(.init("speed", Numbers.compact(rates[rates.count / 2]), note: "tokens a second, median"))
+      figures.append(.init("time", Numbers.duration(last.seconds), note: "peak \(Numbers.bytes(timing.map(\.peakBytes).max() ?? 0))"))
+    }
+    return figures
+  }
+
+  /// The mean loss over a window of about a twentieth of the run.
+  private var smoothed: [Double] {
+    let half = steps.count / 40
+    return steps.indices.map { index in
+      // At the start, where the loss falls fast, the window stays around its middle; at the end it is cut.
+      let reach = min(half, index)
+      let window = steps[index - reach...min(index + reach, steps.count - 1)].map(\.loss).filter(\.isFinite)
+      return window.isEmpty ? .nan : window.reduce(0, +) / Double(window.count)
+    }
+  }
+
+  private var lossPlot: Plot? {
+    guard steps.count > 1 else { return nil }
+    let xs = steps.map { Double($0.step) }
+    var lines: [Lines.Line] = []
+    if steps.count >= 40 { lines.append(.init("", xs: xs, ys: steps.map(\.loss), isFaint: true)) }
+    lines.append(.init("training", xs: xs, ys: smoothed))
+    let heldOut = scores.filter { $0.step != nil && $0.unit == "nats a label" }
+    for name in unique(heldOut.map(\.name)) {
+      let points = heldOut.filter { $0.name == name }
+      let errors = points.compactMap(\.standardError)
+      lines.append(
+        .init(
+          name, xs: points.map { Double($0.step ?? 0) }, ys: points.map(\.value),
+          errors: errors.count == points.count ? errors : nil))
+    }
+    return .lines(Lines("Loss", x: Axis("step", including: [0]), y: Axis("nats a label"), lines: lines))
+  }
+
+  private var ratePlot: Plot? {
+    guard steps.count > 1 else { return nil }
+    return .lines(
+      Lines(
+        "Learning rate", x: Axis("step", including: [0]), y: Axis("learning rate", including: [0]),
+        lines: [.init("", xs: steps.map { Double($0.step) }, ys: steps.map(\.learningRate))]))
+  }
+
+  private func scoreTable(_ scores: [ScoreRecord]) -> Table {
+    var table = Table(columns: [.init("score", .left), .init("step"), .init("value"), .init("items"), .init("unit", .left)])
+    for score in scores {
+      table.add([
+        Table.Cell(score.name, .strong), Table.Cell(score.step.map { "\($0)" } ?? "end"),
+        Table.Cell(Numbers.plusMinus(score.value, score.standardError)), Table.Cell(Numbers.grouped(score.count)),
+        Table.Cell(score.unit, .faint),
+      ])
+    }
+    return table
+  }
+
+  private var trainedTable: Table {
+    var table = Table(["part", "trained", "of", "share"])
+    for part in manifest.trained {
+      table.add([
+        Table.Cell(part.part), Table.Cell(Numbers.grouped(part.trained)), Table.Cell(Numbers.grouped(part.total)),
+        Table.Cell(Numbers.percent(part.fraction) + " %"),
+      ])
+    }
+    table.addRule()
+    table.add([
+      Table.Cell("all", .strong), Table.Cell(Numbers.grouped(manifest.trained.reduce(0) { $0 + $1.trained }), .strong),
+      Table.Cell(Numbers.grouped(manifest.trained.reduce(0) { $0 + $1.total }), .strong),
+      Table.Cell(Numbers.percent(manifest.trainedFraction) + " %", .strong),
+    ])
+    return table
+  }
+
+  private var fileTable: Table {
+    var table = Table(columns: [.init("file", .left), .init("bytes"), .init("SHA-256", .left)])
+    for file in manifest.data + manifest.model {
+      table.add([Table.Cell(file.path), Table.Cell(Numbers.grouped(file.bytes)), Table.Cell(file.sha256, .faint)])
+    }
+    return table
+  }
+}
+
+/// Elements without repetition, in the order in which they first come.
+func unique(_ elements: [String]) -> [String] {
+  var seen: Set<String> = []
+  return elements.filter { seen.insert($0).inserted }
+}
