@@ -45,4 +45,30 @@ struct SharedRenderings {
       }
     }
   }
+
+  /// A model that never learns its end of turn never stops: in every template each answer is trained with what
+  /// follows it.
+  @Test func `every answer is trained with its end of turn`() throws {
+    let messages: JSON = [
+      ["role": "user", "content": "Hi"], ["role": "assistant", "content": "Arr, größer."],
+      ["role": "user", "content": "Arr, größer."], ["role": "assistant", "content": "In the bay ☕."],
+    ]
+    for entry in try #require(try Support.shared("manifest.json").array) {
+      var variables = entry["tokens"]?.object ?? JSONObject()
+      (variables["functions"], variables["datetime"]) = ("[]", "2024-05-06")
+      let template = try ChatTemplate(try Support.sharedText(try #require(entry["file"]?.string)), clock: Support.clock)
+      let name = entry["name"]?.string ?? ""
+      // Hermes 3 goes through its tools without asking whether there are any.
+      let tools: JSON = name == "hermes-3" ? [] : nil
+      let rendered = try template.render(messages: messages, tools: tools, variables: variables)
+      let scalars = Array(rendered.text.unicodeScalars)
+      let pieces = rendered.trainedRanges().map { String(String.UnicodeScalarView(scalars[$0])) }
+      #expect(pieces.count == 2, "\(name)")
+      let ends = zip(pieces, ["Arr, größer.", "In the bay ☕."]).map { piece, answer in
+        piece.hasPrefix(answer) ? String(piece.dropFirst(answer.count)) : "not after the answer"
+      }
+      #expect(ends.first == ends.last && ends.first?.hasPrefix("<") == true, "\(name): \(ends)")
+      #expect(ends.first?.contains("user") == false, "\(name): \(ends)")
+    }
+  }
 }

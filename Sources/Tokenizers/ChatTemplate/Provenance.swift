@@ -22,7 +22,7 @@ public enum TextSource: UInt8, Sendable, Hashable {
 }
 
 /// A stretch of the rendered text with one origin.
-public struct Span: Sendable, Hashable {
+public struct TextSpan: Sendable, Hashable {
   /// Unicode scalars of the rendered text.
   public let range: Range<Int>
   public let source: TextSource

@@ -4,7 +4,7 @@ internal import HoldfastBasics
 public struct Rendered: Sendable {
   public let text: String
   /// The whole text in pieces of one origin each, in order.
-  public let spans: [Span]
+  public let spans: [TextSpan]
   /// What stood in `{% generation %}` blocks, in Unicode scalars of the text.
   public let generation: [Range<Int>]
   /// The role of each message, where it has one.
@@ -14,7 +14,7 @@ public struct Rendered: Sendable {
     let output = interpreter.output
     text = output.string
     roles = messages?.array?.map { $0["role"]?.string } ?? []
-    var spans: [Span] = []
+    var spans: [TextSpan] = []
     var generated: [(number: Int32, range: Range<Int>)] = []
     var (start, byte) = (0, 0)
     var offsets: [Int: Int] = [:]  // of the bytes at which empty generation blocks stand
@@ -33,10 +33,10 @@ public struct Rendered: Sendable {
         if let last = spans.last, last.source == origin.source, last.message ?? -1 == Int(origin.message),
           last.turn ?? -1 == Int(origin.turn)
         {
-          spans[spans.count - 1] = Span(
+          spans[spans.count - 1] = TextSpan(
             range: last.range.lowerBound..<end, source: last.source, message: last.message, turn: last.turn)
         } else {
-          spans.append(Span(
+          spans.append(TextSpan(
             range: start..<end, source: origin.source, message: origin.message < 0 ? nil : Int(origin.message),
             turn: origin.turn < 0 ? nil : Int(origin.turn)))
         }
@@ -64,25 +64,42 @@ public struct Rendered: Sendable {
   ///
   /// `{% generation %}` blocks where the template has them. Otherwise, for each message that `isTrained` chooses (the
   /// assistant's when nothing is said): from its first character of content, reasoning or a tool call to the last
-  /// character printed for it, its end of turn included.
+  /// character printed for it, its end of turn included, without what other messages say in between.
   public func trainedRanges(_ isTrained: ((Int) -> Bool)? = nil) -> [Range<Int>] {
-    if !generation.isEmpty, isTrained == nil { return generation.filter { !$0.isEmpty } }
-    let isTrained = isTrained ?? { roles[$0] == "assistant" }
-    var starts: [Int?] = Array(repeating: nil, count: roles.count)
-    var ends = Array(repeating: 0, count: roles.count)
-    for span in spans {
-      if let message = span.message, span.source.isAnswer, starts.indices.contains(message) {
-        starts[message] = starts[message] ?? span.range.lowerBound
-        ends[message] = max(ends[message], span.range.upperBound)
-      }
-      if let turn = span.turn, ends.indices.contains(turn) { ends[turn] = max(ends[turn], span.range.upperBound) }
-    }
     var ranges: [Range<Int>] = []
-    for message in roles.indices where isTrained(message) {
-      guard let start = starts[message], ends[message] > start else { continue }
-      ranges.append(start..<ends[message])
+    func add(_ range: Range<Int>) {
+      if let last = ranges.last, last.upperBound == range.lowerBound {
+        ranges[ranges.count - 1] = last.lowerBound..<range.upperBound
+      } else if !range.isEmpty {
+        ranges.append(range)
+      }
     }
-    return ranges.sorted { $0.lowerBound < $1.lowerBound }
+    if !generation.isEmpty {
+      guard let isTrained else {
+        for block in generation { add(block) }
+        return ranges
+      }
+      for block in generation {
+        let owner = spans.lazy.filter { $0.range.overlaps(block) }.compactMap { $0.turn ?? $0.message }.first
+        if owner.map(isTrained) ?? true { add(block) }
+      }
+      return ranges
+    }
+    let isChosen = roles.indices.map { isTrained?($0) ?? (roles[$0] == "assistant") }
+    // A message that is answered in its own turn is looked for nowhere else.
+    var hasTurn = Array(repeating: false, count: roles.count)
+    for span in spans where span.source.isAnswer {
+      if let message = span.message, span.turn == message, hasTurn.indices.contains(message) { hasTurn[message] = true }
+    }
+    var hasBegun = hasTurn.map { _ in false }
+    for span in spans {
+      guard let message = span.message ?? span.turn, isChosen.indices.contains(message), isChosen[message],
+        !hasTurn[message] || span.turn == message
+      else { continue }
+      if span.message == message, span.source.isAnswer { hasBegun[message] = true }
+      if hasBegun[message] { add(span.range) }
+    }
+    return ranges
   }
 }
 

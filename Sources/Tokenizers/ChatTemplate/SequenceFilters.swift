@@ -12,7 +12,6 @@ extension TemplateInterpreter {
     case .last:
       _ = try bind(arguments, to: "last")
       if case .stream(let stream) = value, stream.kind == .iterator { throw fail(.type, "an iterator has no last item") }
-      if case .undefined = value { throw fail(.type, "an undefined value has no last item") }
       return try elements(of: value, for: "iterate over").last ?? empty("last")
     case .reverse:
       _ = try bind(arguments, to: "reverse")

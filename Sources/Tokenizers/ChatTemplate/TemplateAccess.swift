@@ -47,11 +47,11 @@ extension TemplateInterpreter {
   private func nativeAttribute(
     _ name: TemplateText, of object: TemplateValue
   ) throws(TemplateError) -> TemplateValue? {
+    if case .undefined(let undefined) = object { throw fail(undefined.kind, undefined.message) }
     if name.starts(with: [0x5F, 0x5F]), name.hasSuffix([0x5F, 0x5F]), name.bytes.count > 4 {
       return .undefined(Undefined(.refused(type: object.typeName, attribute: name)))
     }
     switch object {
-    case .undefined(let undefined): throw fail(undefined.kind, undefined.message)
     case .namespace(let namespace): return namespace[name.bytes]
     case .callable(.loop(let loop)): return loop.attribute(name.bytes)
     case .callable(.macro(let closure)) where name.string == "name": return .text(closure.macro.name)

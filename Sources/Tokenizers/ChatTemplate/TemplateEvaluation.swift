@@ -114,8 +114,9 @@ extension TemplateInterpreter {
       let value = try evaluate(part, activation)
       self.line = line
       let more = try string(of: value)
-      try take(result.bytes.count + more.bytes.count)
-      result.append(more)
+      try take(more.bytes.count)
+      if result.bytes.count > limits.output { throw fail(.limit, "a text longer than \(limits.output) bytes") }
+      result.append(more, turn: turn)
     }
     result.isMarkup = false
     return .text(result)

@@ -109,8 +109,6 @@ extension TemplateInterpreter {
       for scalar in String(decoding: piece, as: UTF8.self).unicodeScalars {
         if scalar.value < 0x7F {
           escape(UInt8(scalar.value), into: &out)
-        } else if scalar.value == 0x7F {
-          out.append(0x7F)
         } else {
           for unit in UTF16.encode(scalar)! { out += "\\u\(hexadecimal(UInt32(unit), width: 4))".utf8 }
         }

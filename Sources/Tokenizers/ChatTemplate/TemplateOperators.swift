@@ -128,11 +128,11 @@ extension TemplateInterpreter {
     try take(a.bytes.count + b.bytes.count)
     if a.isMarkup == b.isMarkup {
       var result = a
-      result.append(b)
+      result.append(b, turn: turn)
       return result
     }
     var result = a.escaped
-    result.append(b.escaped)
+    result.append(b.escaped, turn: turn)
     result.isMarkup = true
     return result
   }

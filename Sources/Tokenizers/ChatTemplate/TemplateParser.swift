@@ -260,7 +260,9 @@ struct TemplateParser {
     while !stands(")") {
       if !parameters.isEmpty { try expect(",") }
       let line = line
-      parameters.append(Variable(try expectName(), line: line))
+      let name = try expectName()
+      if parameters.contains(where: { $0.name == name }) { throw fail("two parameters are named '\(name)'", line: line) }
+      parameters.append(Variable(name, line: line))
       if skip("=") {
         defaults.append(try expression())
       } else if !defaults.isEmpty {

@@ -33,18 +33,15 @@ struct TemplateText: Sendable {
 
   // MARK: - Building
 
-  mutating func append(_ other: TemplateText) {
-    if other.bytes.isEmpty { return }
-    if !other.runs.isEmpty || !runs.isEmpty {
-      let start = Int32(bytes.count)
-      if runs.isEmpty, start > 0 { runs.append(Run(end: start, origin: .template)) }
-      if other.runs.isEmpty {
-        appendRun(end: start + Int32(other.bytes.count), .template)
-      } else {
-        for run in other.runs { appendRun(end: start + run.end, run.origin) }
-      }
+  /// Appends `other`, joined while message `turn` was handled: a template may gather all it has to say in one text and
+  /// print that at its end.
+  mutating func append(_ other: TemplateText, turn: Int32 = -1) {
+    if other.runs.isEmpty, runs.isEmpty {
+      bytes.append(contentsOf: other.bytes)
+    } else {
+      if runs.isEmpty, !bytes.isEmpty { runs.append(Run(end: Int32(bytes.count), origin: Origin(turn: turn))) }
+      print(other, turn: turn)
     }
-    bytes.append(contentsOf: other.bytes)
   }
 
   mutating func append(_ more: some Collection<UInt8>, _ origin: Origin = .template) {

@@ -139,8 +139,8 @@ extension TemplateInterpreter {
     try take(bytes)
     var out = TemplateText()
     for (i, piece) in pieces.enumerated() {
-      if i > 0 { out.append(separator) }
-      out.append(separator.isMarkup ? piece.escaped : piece)
+      if i > 0 { out.append(separator, turn: turn) }
+      out.append(separator.isMarkup ? piece.escaped : piece, turn: turn)
     }
     out.isMarkup = separator.isMarkup
     return out
@@ -284,7 +284,7 @@ extension TemplateInterpreter {
   }
 
   private func expandTabs(_ text: TemplateText, _ size: Int) throws(TemplateError) -> TemplateText {
-    try take(text.bytes.count, times: max(1, min(size, 1 << 20)))
+    try take(text.bytes.reduce(1) { $1 == 0x09 ? $0 + 1 : $0 }, times: size)
     var column = 0
     return text.mapped { piece in
       var out: [UInt8] = []
