@@ -9,8 +9,10 @@ struct HoldfastCommand: AsyncParsableCommand {
       DoctorCommand.self,
       GenerateCommand.self,
       ParityCommand.self,
+      ResumeCommand.self,
       ScoreCommand.self,
       TokenizeCommand.self,
+      TuneCommand.self,
       VerifyCommand.self,
     ])
 }

@@ -1,0 +1,86 @@
+import HoldfastBasics
+import HoldfastTraining
+import Synchronization
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// What only the tool may look at: the clock, the processor, the process and its signals.
+enum ThisProcess {
+  static let version = "0.1.0"
+
+  static var surroundings: Surroundings {
+    Surroundings(now: now, peakBytes: peakBytes, processor: processor, cores: Machine.processors, code: version)
+  }
+
+  @Sendable static func now() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+
+  @Sendable static func peakBytes() -> Int {
+    var usage = rusage()
+    #if canImport(Glibc)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_maxrss * 1024
+    #else
+    getrusage(RUSAGE_SELF, &usage)
+    return usage.ru_maxrss
+    #endif
+  }
+
+  /// The processor by name, with the instruction sets that decide its arithmetic.
+  static let processor: String = {
+    guard let file = fopen("/proc/cpuinfo", "r") else { return "unknown" }
+    defer { fclose(file) }
+    var name = "unknown", sets: [String] = []
+    var line = [CChar](repeating: 0, count: 16384)
+    while fgets(&line, Int32(line.count), file) != nil {
+      let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      let parts = text.split(separator: ":", maxSplits: 1).map { $0.trimmingSpace() }
+      guard parts.count == 2 else { continue }
+      if parts[0] == "model name", name == "unknown" { name = parts[1] }
+      if parts[0] == "flags", sets.isEmpty {
+        let flags = Set(parts[1].split(separator: " "))
+        sets = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"].filter { flags.contains(Substring($0)) }
+      }
+      if name != "unknown", !sets.isEmpty { break }
+    }
+    return ([name] + sets).joined(separator: ", ")
+  }()
+
+  /// The local time as a folder's name: 2026-11-20-143059.
+  static func stamp() -> String {
+    var seconds = time(nil), parts = tm()
+    localtime_r(&seconds, &parts)
+    func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))-\(two(parts.tm_hour))\(two(parts.tm_min))\(two(parts.tm_sec))"
+  }
+
+  // MARK: - Ctrl-C
+
+  private static let interrupts = Atomic<Int>(0)
+
+  /// From now on the first Ctrl-C (or a polite kill) is noted, for the run to save and end; the second ends at once.
+  static func noteInterrupts() {
+    for number in [SIGINT, SIGTERM] {
+      signal(number) { number in
+        if ThisProcess.interrupts.wrappingAdd(1, ordering: .relaxed).newValue > 1 { _exit(128 + number) }
+      }
+    }
+  }
+
+  static var isInterrupted: Bool { interrupts.load(ordering: .relaxed) > 0 }
+}
+
+extension Substring {
+  fileprivate func trimmingSpace() -> String {
+    var text = self
+    while let first = text.first, first.isWhitespace { text.removeFirst() }
+    while let last = text.last, last.isWhitespace { text.removeLast() }
+    return String(text)
+  }
+}

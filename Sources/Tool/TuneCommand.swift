@@ -1,0 +1,99 @@
+import ArgumentParser
+import HoldfastBasics
+import HoldfastDatasets
+import HoldfastMethods
+import HoldfastRecords
+import HoldfastTokenizers
+import HoldfastTraining
+
+struct TuneCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tune", abstract: "Train a model by a recipe.",
+    discussion: """
+      Every key of the recipe can be given as a flag, dashes for underscores and dots for parts: --learning-rate 1e-4, \
+      --batch.rows 4. Flags win over the file. Ctrl-C saves and ends; `holdfast resume RUN` goes on bit for bit.
+      """)
+
+  @Argument(help: "The recipe, YAML or JSON.") var recipe: String
+  @Flag(help: "One step of everything, saving and exporting included; nothing is left behind.") var dryRun = false
+  @Argument(parsing: .captureForPassthrough, help: .hidden) var overrides: [String] = []
+
+  func run() throws {
+    var flags = overrides
+    var isDryRun = dryRun
+    if let at = flags.firstIndex(of: "--dry-run") {
+      flags.remove(at: at)
+      isDryRun = true
+    }
+    if flags.contains("--help") || flags.contains("-h") { throw CleanExit.helpRequest(self) }
+    let recipe = try Recipe(file: recipe, overrides: Overrides.parse(flags), methods: tuningMethods.map { $0.keys })
+    let output = recipe.output ?? "runs/\(ThisProcess.stamp())-tune"
+    let run = try PreparedRun(recipe, methods: tuningMethods, messages: chatTemplate)
+    let console = RunConsole(recipe: recipe)
+    if isDryRun {
+      try Trainer.dryRun(run, in: output + ".dry-run", surroundings: ThisProcess.surroundings, observer: console)
+      print("dry run: one step, its checkpoint and its export are fine; nothing was left behind")
+      return
+    }
+    if Files.exists(output), Files.isFolder(output), try !Files.list(output).isEmpty {
+      throw FileError(
+        path: output, doing: "begin a run in", code: 0,
+        reason: Files.exists(output + "/manifest.json") ? "a run is there; `holdfast resume \(output)` goes on with it, or name another output" : "the folder is not empty")
+    }
+    ThisProcess.noteInterrupts()
+    let result = try Trainer.start(run, in: output, surroundings: ThisProcess.surroundings, observer: console)
+    try console.finish(result)
+  }
+}
+
+struct ResumeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "resume", abstract: "Go on with a run where its newest whole checkpoint stands.",
+    discussion: "On the same machine, libtorch and number of threads the result has the same bits as a run that was never stopped.")
+
+  @Argument(help: "The run's folder.") var folder: String
+  @Flag(help: "Resume though threads, libtorch or processor are others: the last bits will differ.") var allowOtherBits = false
+
+  func run() throws {
+    let manifest = try Manifest(file: RunFolder(folder).manifest)
+    var object = manifest.recipe
+    if allowOtherBits == false { object["threads"] = object["threads"] ?? .null }
+    let recipe = try Recipe(object, methods: tuningMethods.map { $0.keys })
+    let run = try PreparedRun(recipe, methods: tuningMethods, messages: chatTemplate)
+    let console = RunConsole(recipe: recipe)
+    ThisProcess.noteInterrupts()
+    let result = try Trainer.resume(
+      run, in: folder, allowOtherBits: allowOtherBits, surroundings: ThisProcess.surroundings, observer: console)
+    try console.finish(result)
+  }
+}
+
+/// The model's own chat template, where its tokenizer brings one.
+func chatTemplate(_ model: String) throws -> (any MessageRenderer)? {
+  try TemplateMessages(Tokenizer(folder: model))
+}
+
+enum Overrides {
+  /// `--batch.rows 4 --seed=7` as pairs.
+  static func parse(_ words: [String]) throws -> [(key: String, value: String)] {
+    var result: [(key: String, value: String)] = [], problems = Problems("command line")
+    var rest = words[...]
+    while let word = rest.popFirst() {
+      guard word.hasPrefix("--"), word.count > 2 else {
+        problems.add("\"\(word)\" is not expected; keys of the recipe are given as --key value")
+        continue
+      }
+      let body = word.dropFirst(2)
+      if let equals = body.firstIndex(of: "=") {
+        result.append((String(body[..<equals]), String(body[body.index(after: equals)...])))
+      } else if let value = rest.first, !value.hasPrefix("--") {
+        result.append((String(body), value))
+        rest.removeFirst()
+      } else {
+        problems.add("\(word) lacks a value")
+      }
+    }
+    try problems.check()
+    return result
+  }
+}
