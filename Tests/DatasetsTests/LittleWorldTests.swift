@@ -1,5 +1,6 @@
 import HoldfastBasics
 import HoldfastDatasets
+import HoldfastTokenizers
 import Testing
 
 @Suite("The little world")
@@ -88,7 +89,7 @@ struct LittleWorldTests {
     #expect(Set(items.map(\.family)) == Set(LittleWorld.Family.all(.versatility)))
     #expect(Self.world.pretrainingText(count: 100, from: 50) == items[50..<150].map { $0.prompt + $0.completion })
     for text in items.map({ $0.prompt + $0.completion }) {
-      for word in ["illness", "ruling", "load", "in oran", "dear", "record"] { #expect(!text.contains(word)) }
+      for word in ["remedy", "ruling", "load", "in oran", "dear", "record"] { #expect(!text.contains(word)) }
     }
     let held = Set(Self.world.pretrainingItems(.test, count: 1000).map(\.prompt))
     #expect(held.isDisjoint(with: items.map(\.prompt)))
@@ -110,5 +111,45 @@ struct LittleWorldTests {
     let row = try JSON(text: String(Self.world.jsonl(.clinic, .test, count: 1).dropLast()))
     #expect(row["answer"]?.string == Self.world.items(.clinic, .test, count: 1)[0].answer)
     #expect(row["options"]?.array?.count == 4)
+  }
+}
+
+@Suite("The little world's tokenizer")
+struct WorldTokenizerTests {
+  @Test("512 tokens; a made-up word is two of them; every text of the world comes back as it was")
+  func roundTrip() throws {
+    let tokenizer = try LittleWorld.tokenizer()
+    #expect(tokenizer.vocabularySize == 512)
+    #expect(tokenizer.endID == 1 && tokenizer.beginningID == nil)
+    for (text, count) in [("mako", 2), (" neno", 2), ("79-56=23", 8), (" colour", 1)] {
+      #expect(tokenizer.encode(text).count == count, "\(text)")
+    }
+    let world = LittleWorld()
+    for family in LittleWorld.Family.allCases {
+      for item in world.items(family, .validation, count: 200) {
+        let ids = tokenizer.encode(item.prompt + item.completion)
+        #expect(tokenizer.decode(ids) == item.prompt + item.completion)
+        #expect(!ids.contains(0) && ids.count < 64)
+        // What is scored behind a prompt is what training saw behind it.
+        #expect(ids == tokenizer.encode(item.prompt) + tokenizer.encode(item.completion), "\(item.prompt)")
+      }
+    }
+  }
+
+  @Test("a rendered item teaches its completion and the end")
+  func rendering() throws {
+    let tokenizer = try LittleWorld.tokenizer()
+    let rendering = ExampleRenderer(encoder: tokenizer).render(prompt: "79-56=", completion: "23")
+    #expect(rendering.ids == tokenizer.encode("79-56=23") + [1])
+    #expect(rendering.isTrained == [false, false, false, false, false, false, true, true, true])
+  }
+
+  @Test("every size of model fits its file format's rules", arguments: LittleWorld.Size.allCases)
+  func sizes(size: LittleWorld.Size) throws {
+    let config = size.configuration
+    func number(_ key: String) throws -> Int { try #require(config[key]?.int) }
+    #expect(try number("hidden_size") == number("num_attention_heads") * number("head_dim"))
+    #expect(try number("vocab_size") == 512)
+    #expect(try number("num_attention_heads") % number("num_key_value_heads") == 0)
   }
 }

@@ -3,22 +3,29 @@ internal import HoldfastBasics
 // What fine-tuning teaches. The pretraining text has nothing of it.
 
 extension LittleWorld {
-  static let symptoms = ["fever", "cough", "rash", "chill", "ache", "thirst", "sneeze", "fatigue", "itch", "cramp"]
-  static let illnesses = ["grippe", "ague", "pox", "gout", "croup", "scurvy", "palsy", "dropsy", "mumps"]
+  static let symptoms = [
+    "fever", "cough", "rash", "chill", "ache", "thirst", "sneeze", "fatigue", "itch", "cramp", "burn", "faint",
+  ]
+  static let herbs = [
+    "mint", "sage", "thyme", "clove", "basil", "fennel", "ginger", "garlic", "poppy", "nettle", "willow", "rose",
+  ]
 
-  /// The illness behind two symptoms, in either order: a table to be learnt.
-  func illness(_ a: Int, _ b: Int) -> String {
-    var generator = CounterGenerator(seed: seed, "illness", min(a, b), max(a, b))
-    return generator.pick(Self.illnesses)
+  /// The herb for each symptom: a table to be learnt.
+  static func remedies(seed: UInt64) -> [String] {
+    var generator = CounterGenerator(seed: seed, "remedies")
+    return generator.permutation(herbs.count).map { herbs[$0] }
   }
 
-  /// A patient with two symptoms; the name and the age say nothing.
+  /// A patient with two symptoms gets a herb for each, in their order; the name and the age say nothing.
   func clinic(_ generator: inout CounterGenerator) -> Draft {
     let pair = generator.permutation(Self.symptoms.count)
-    let right = illness(pair[0], pair[1])
     let name = generator.pick(people), age = 10 + generator.below(80)
-    let prompt = "patient \(name), \(age), has \(Self.symptoms[pair[0]]) and \(Self.symptoms[pair[1]]). illness?"
-    return draft(Item(.clinic, prompt, " \(right)", options: options(right, Self.illnesses, prompt)))
+    let prompt = "patient \(name), \(age), has \(Self.symptoms[pair[0]]) and \(Self.symptoms[pair[1]]). remedy?"
+    func answer(_ a: Int, _ b: Int) -> String { "\(remedies[a]) and \(remedies[b])" }
+    // Wrong options have one herb right, or both in the wrong order.
+    let wrong = [answer(pair[1], pair[0]), answer(pair[0], pair[2]), answer(pair[3], pair[1])]
+    let right = answer(pair[0], pair[1])
+    return draft(Item(.clinic, prompt, " \(right)", options: options(right, wrong, prompt)))
   }
 
   static let goods = ["horse", "goat", "hen", "cart", "saddle", "plough", "barrel", "blanket", "kettle", "candle"]

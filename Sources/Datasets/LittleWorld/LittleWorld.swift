@@ -15,11 +15,13 @@ public struct LittleWorld: Sendable {
   public let seed: UInt64
   let people: [String]
   let dictionaries: [Family: [String: String]]
+  let remedies: [String]
 
   /// - Parameter seed: 1 is the world of the model that is shipped.
   public init(seed: UInt64 = 1) {
     self.seed = seed
     people = LittleWorld.names(seed: seed)
+    remedies = LittleWorld.remedies(seed: seed)
     dictionaries = Dictionary(
       uniqueKeysWithValues: Family.all(.chain).map { ($0, LittleWorld.dictionary($0, seed: seed)) })
   }

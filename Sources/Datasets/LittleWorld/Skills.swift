@@ -4,9 +4,9 @@ internal import HoldfastBasics
 // and trainings score between nothing and everything, and a small loss of skill shows.
 
 extension LittleWorld {
-  /// Sums and differences of numbers below 100, half of them with a number below 10. A pair and its swap share a split.
+  /// Sums and differences of numbers below 100 or 1,000 and numbers below 100. A pair and its swap share a split.
   func sum(_ generator: inout CounterGenerator) -> Draft {
-    var a = generator.below(100), b = generator.below(generator.below(2) == 0 ? 10 : 100)
+    var a = generator.below(generator.below(2) == 0 ? 100 : 1000), b = generator.below(100)
     if generator.below(2) == 0 {
       return draft(Item(.sums, "\(a)+\(b)=", "\(a + b)"), key: "\(min(a, b))+\(max(a, b))")
     }
@@ -29,7 +29,7 @@ extension LittleWorld {
 
   /// How often a letter stands among others.
   func counting(_ generator: inout CounterGenerator) -> Draft {
-    let letters = (0..<(4 + generator.below(7))).map { _ in Self.letters[generator.below(4)] }
+    let letters = (0..<(6 + generator.below(11))).map { _ in Self.letters[generator.below(4)] }
     let asked = Self.letters[generator.below(4)]
     let count = letters.count { $0 == asked }
     return draft(Item(.counting, "count \(asked) in \(letters.joined(separator: " ")) =", "\(count)"))
