@@ -6,6 +6,8 @@ struct HoldfastCommand: AsyncParsableCommand {
     commandName: "holdfast",
     abstract: "Adapt a language model to your domain, keep what it knew, and see both on one page.",
     subcommands: [
+      BlendCommand.self,
+      DemoCommand.self,
       DoctorCommand.self,
       GenerateCommand.self,
       ParityCommand.self,
@@ -14,5 +16,6 @@ struct HoldfastCommand: AsyncParsableCommand {
       TokenizeCommand.self,
       TuneCommand.self,
       VerifyCommand.self,
+      WorldCommand.self,
     ])
 }
