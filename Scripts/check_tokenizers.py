@@ -49,7 +49,7 @@ def compare(command, folder, texts):
     rows = "".join(json.dumps({"text": text}) + "\n" for text in texts)
     run = subprocess.run(command + [folder], input=rows, capture_output=True, text=True, check=True)
     wrong = 0
-    for text, line in zip(texts, run.stdout.splitlines(), strict=True):
+    for text, line in zip(texts, run.stdout.split("\n")[:-1], strict=True):
         ours = json.loads(line)
         theirs = library.encode(text)
         decoded = library.decode(theirs.ids, skip_special_tokens=False)
