@@ -82,6 +82,8 @@ let package = Package(
     tests("Datasets", ["Datasets", "Tokenizers", "Basics"]),
     tests("Decoding", ["Decoding", "Models", "Engine", "Basics"]),
     tests("Evaluation", ["Evaluation", "Decoding", "Models", "Tokenizers", "Engine", "Records", "Basics"]),
+    tests("Methods", ["Methods", "Training", "Models", "Basics"]),
+    tests("Tool", ["Records", "Datasets", "Models", "Engine", "Basics"]),
     tests("ChatTemplate", ["Tokenizers", "Basics"]),
   ]
 )

@@ -65,6 +65,12 @@ public struct Step: Sendable, Hashable {
   public let number: Int
   public let total: Int
   public let learningRate: Double
+
+  public init(number: Int, total: Int, learningRate: Double) {
+    self.number = number
+    self.total = total
+    self.learningRate = learningRate
+  }
 }
 
 /// Tensors by parameter name, in the model's order.

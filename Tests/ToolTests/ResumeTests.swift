@@ -1,0 +1,88 @@
+import HoldfastBasics
+import Testing
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Kills at random moments, saving included: the result is what it would have been.
+@Suite(.serialized) struct ResumeTests {
+  static let kept = ["metrics.jsonl", "final/model.safetensors", "checkpoints/step-000040/state.safetensors", "checkpoints/step-000040/state.json"]
+
+  @Test(arguments: ["f32", "bf16"])
+  func tenKillsChangeNoBit(precision: String) throws {
+    let shop = try Workshop()
+    // A checkpoint after every step, so that many kills fall into a save.
+    let lines = """
+      method: half
+      precision: \(precision)
+      steps: 40
+      batch: {rows: 2, accumulate: 2}
+      optimizer: {weight_decay: 0.1}
+      checkpoint: {every: 1, keep: 2}
+      """
+    let whole = shop.holdfast("tune", try shop.recipe("whole", lines))
+    try #require(whole.status == 0, "\(whole.errors)")
+
+    let recipe = try shop.recipe("killed", lines)
+    var random = CounterGenerator(seed: 11, precision)
+    var kills = 0, killedWhileSaving = 0, runs = 0
+    while kills < 10 || runs == 0 {
+      let begun = Files.exists(shop.path + "/killed/manifest.json")
+      if !begun { try Files.remove(shop.path + "/killed") }
+      let process = Process(begun ? ["resume", shop.path + "/killed"] : ["tune", recipe], in: shop.path)
+      if kills < 10 {
+        usleep(UInt32(250_000 + random.below(900_000)))
+        process.kill()
+      }
+      let outcome = process.wait()
+      if outcome.status == 128 + SIGKILL {
+        kills += 1
+        let names = (try? Files.list(shop.path + "/killed/checkpoints")) ?? []
+        if names.contains(where: { $0.hasSuffix(".partial") }) { killedWhileSaving += 1 }
+        // What was complete is still readable.
+        for name in names where Files.exists("\(shop.path)/killed/checkpoints/\(name)/integrity.json") && !name.hasSuffix(".partial") {
+          let verified = shop.holdfast("verify", "\(shop.path)/killed/checkpoints/\(name)")
+          #expect(verified.status == 0, "\(verified.output) \(verified.errors)")
+        }
+      } else {
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        runs += 1
+        for name in Self.kept {
+          #expect(try shop.bytes("whole/" + name) == shop.bytes("killed/" + name), "\(name) after \(kills) kills")
+        }
+        if kills < 10 { try Files.remove(shop.path + "/killed") }
+      }
+    }
+    #expect(kills == 10 && runs >= 1)
+    print("\(precision): 10 kills, \(killedWhileSaving) of them while saving, \(runs) finished runs, every byte equal")
+  }
+
+  @Test func controlCSavesAndResumeGoesOn() throws {
+    let shop = try Workshop()
+    let lines = "steps: 300\nbatch: 2\ncheckpoint: {every: 300, keep: 1}"
+    try #require(shop.holdfast("tune", try shop.recipe("whole", lines)).status == 0)
+    let process = Process(["tune", try shop.recipe("stopped", lines)], in: shop.path)
+    while !Files.exists(shop.path + "/stopped/metrics.jsonl") { usleep(10_000) }
+    usleep(100_000)
+    process.interrupt()
+    let outcome = process.wait()
+    #expect(outcome.status == 0)
+    #expect(outcome.errors.contains("holdfast resume"))
+    #expect(!Files.exists(shop.path + "/stopped/final"))
+    #expect(shop.holdfast("resume", shop.path + "/stopped").status == 0)
+    #expect(try shop.bytes("whole/final/model.safetensors") == shop.bytes("stopped/final/model.safetensors"))
+    #expect(try shop.bytes("whole/metrics.jsonl") == shop.bytes("stopped/metrics.jsonl"))
+  }
+
+  @Test func resumeRefusesOtherDataAndNamesIt() throws {
+    let shop = try Workshop()
+    try #require(shop.holdfast("tune", try shop.recipe("run", "steps: 2\nbatch: 2")).status == 0)
+    let data = try MappedFile(path: shop.path + "/clinic.jsonl").text()
+    try Files.writeAtomically(data + #"{"prompt": "a", "completion": " b"}"# + "\n", to: shop.path + "/clinic.jsonl")
+    let outcome = shop.holdfast("resume", shop.path + "/run")
+    #expect(outcome.status == 1)
+    #expect(outcome.errors.contains("clinic.jsonl"))
+  }
+}
