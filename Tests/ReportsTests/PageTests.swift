@@ -61,6 +61,8 @@ struct PageTests {
     #expect(labels.count == 4 && labels.allSatisfy { $0.contains("label s2") })
     let bars = lines.filter { $0.contains("class=\"bar ") && $0.contains("half fine-tuning") }
     #expect(bars.count == 8 && bars.allSatisfy { $0.contains("bar s2") })
+    let strengths = lines.filter { $0.contains("class=\"bar ") && $0.contains("Wise-FT 0.6") }
+    #expect(strengths.count == 8 && strengths.allSatisfy { $0.contains("bar s4") })
   }
 
   @Test func hostileText() {

@@ -45,7 +45,7 @@ enum Samples {
       let shift = Double(index)
       let full = Bars.Bar("full fine-tuning", -0.31 + shift * 0.06, error: 0.013)
       let half = Bars.Bar("half fine-tuning", -0.17 + shift * 0.07, error: 0.012)
-      let wise = Bars.Bar("Wise-FT 0.6", -0.04 + shift * 0.02, error: 0.011)
+      let wise = Bars.Bar("Wise-FT 0.6", -0.04 + shift * 0.02, error: 0.011, group: "Wise-FT")
       groups.append(Bars.Group(skill, [full, half, wise]))
     }
     return .bars(Bars("Change of each skill", axis: Axis("change since before tuning", .percent), groups: groups))

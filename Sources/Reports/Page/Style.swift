@@ -5,13 +5,13 @@ extension HTML {
     :root {
       --page: #ffffff; --ground: #f6f7f9; --ink: #1b1f24; --soft: #5b6570; --rule: #dfe3e8; --grid: #e9ecf0;
       --good: #00714f; --bad: #b03a00; --accent: #0068a8;
-      --s0: #0068a8; --s1: #c24e00; --s2: #00805a; --s3: #a8458a; --s4: #8a6500; --s5: #3d5bd0; --s6: #6b6f76;
+      --s0: #0068a8; --s1: #c24e00; --s2: #00805a; --s3: #a8458a; --s4: #8a6500; --s5: #3d5bd0; --s6: #6b6f76; --s7: #b3203a;
     }
     @media screen and (prefers-color-scheme: dark) {
       :root {
         --page: #14171b; --ground: #1d2126; --ink: #e8eaed; --soft: #a2abb5; --rule: #343a42; --grid: #282d34;
         --good: #4fd0a0; --bad: #ff9a63; --accent: #6db9f2;
-        --s0: #63b4f0; --s1: #ff9152; --s2: #45cf9f; --s3: #e79ccd; --s4: #e6bd4f; --s5: #9db1ff; --s6: #b4bac2;
+        --s0: #63b4f0; --s1: #ff9152; --s2: #45cf9f; --s3: #e79ccd; --s4: #e6bd4f; --s5: #9db1ff; --s6: #b4bac2; --s7: #ff8fa3;
       }
     }
     * { box-sizing: border-box; }
@@ -43,7 +43,7 @@ extension HTML {
     th:first-child, td:first-child { padding-left: 0; }
     th:last-child, td:last-child { padding-right: 0; }
     td { border-bottom: 1px solid var(--grid); white-space: nowrap; }
-    tr.rule td { border-top: 1px solid var(--soft); }
+    tr.rule td { border-top: 1.5px solid var(--soft); }
     .right { text-align: right; }
     .strong { font-weight: 650; }
     .good { color: var(--good); font-weight: 600; }
@@ -90,7 +90,7 @@ extension HTML {
     .bar-whisker { stroke: var(--ink); stroke-width: 1.25; opacity: 0.7; }
     .base { --c: var(--ink); }
     .s0 { --c: var(--s0); } .s1 { --c: var(--s1); } .s2 { --c: var(--s2); } .s3 { --c: var(--s3); }
-    .s4 { --c: var(--s4); } .s5 { --c: var(--s5); } .s6 { --c: var(--s6); }
+    .s4 { --c: var(--s4); } .s5 { --c: var(--s5); } .s6 { --c: var(--s6); } .s7 { --c: var(--s7); }
 
     @media screen and (max-width: 34rem) {
       main { padding: 1.75rem 1rem 3rem; }

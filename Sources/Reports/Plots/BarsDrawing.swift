@@ -29,7 +29,7 @@ extension Bars {
         y += titleHeight
       }
       for bar in group.bars {
-        let series = palette.series(bar.label)
+        let series = palette.series(bar.group)
         guard bar.value.isFinite else {
           svg.text(bar.label, names + 4, y + barHeight / 2 + 4.5, "bar-label", .end)
           svg.text(Numbers.fixed(bar.value, 0), scale(0) + 6, y + barHeight / 2 + 4.5, "value")

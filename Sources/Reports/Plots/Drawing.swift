@@ -14,7 +14,7 @@ let labelSize = 13.0
 /// The same colour for the same name in all plots of a page.
 struct Palette {
   /// Colours of the style sheet; after the last, the first returns.
-  static let size = 7
+  static let size = 8
   private var indices: [String: Int] = [:]
 
   /// Names take colours in the order in which the plots bring them.
@@ -42,8 +42,8 @@ extension Plot {
   var names: [String] {
     switch self {
     case .scatter(let plot): plot.points.map(\.group)
-    case .lines(let plot): plot.lines.map(\.label)
-    case .bars(let plot): plot.groups.flatMap(\.bars).map(\.label)
+    case .lines(let plot): plot.lines.map(\.group)
+    case .bars(let plot): plot.groups.flatMap(\.bars).map(\.group)
     }
   }
 

@@ -3,7 +3,7 @@ extension Lines {
     let lines = lines.map(\.finite)
     // Faint lines take the colour of the line they stand behind.
     func series(_ index: Int) -> String {
-      palette.series(lines[index...].first { !$0.isFaint }?.label ?? lines[index].label)
+      palette.series(lines[index...].first { !$0.isFaint }?.group ?? lines[index].group)
     }
     let named = lines.indices.filter { !lines[$0].isFaint && lines[$0].xs.count > 0 && !lines[$0].label.isEmpty }
     let widest = named.map { SVG.textWidth(lines[$0].label, size: labelSize) }.max() ?? 0
@@ -94,6 +94,6 @@ extension Lines.Line {
   fileprivate var finite: Lines.Line {
     let kept = ys.indices.filter { xs[$0].isFinite && ys[$0].isFinite }
     let errors = errors.map { errors in kept.map { errors[$0].isFinite ? errors[$0] : 0 } }
-    return Lines.Line(label, xs: kept.map { xs[$0] }, ys: kept.map { ys[$0] }, errors: errors, isFaint: isFaint)
+    return Lines.Line(label, xs: kept.map { xs[$0] }, ys: kept.map { ys[$0] }, errors: errors, group: group, isFaint: isFaint)
   }
 }

@@ -72,16 +72,21 @@ public struct Lines: Sendable, Hashable {
     public var ys: [Double]
     /// Half widths of a band around the line.
     public var errors: [Double]?
+    /// Lines of a group share a colour.
+    public var group: String
     /// Drawn in the background, without a label: the raw values behind a smoothed curve. Shares the colour of the
     /// next line that is not.
     public var isFaint: Bool
 
-    public init(_ label: String, xs: [Double], ys: [Double], errors: [Double]? = nil, isFaint: Bool = false) {
+    public init(
+      _ label: String, xs: [Double], ys: [Double], errors: [Double]? = nil, group: String? = nil, isFaint: Bool = false
+    ) {
       precondition(xs.count == ys.count && errors.map { $0.count == ys.count } ?? true, "a line needs as many x as y")
       self.label = label
       self.xs = xs
       self.ys = ys
       self.errors = errors
+      self.group = group ?? label
       self.isFaint = isFaint
     }
   }
@@ -105,11 +110,14 @@ public struct Bars: Sendable, Hashable {
     public var label: String
     public var value: Double
     public var error: Double?
+    /// Bars of a group share a colour, here and with the points of a scatter plot on the same page.
+    public var group: String
 
-    public init(_ label: String, _ value: Double, error: Double? = nil) {
+    public init(_ label: String, _ value: Double, error: Double? = nil, group: String? = nil) {
       self.label = label
       self.value = value
       self.error = error
+      self.group = group ?? label
     }
   }
 
