@@ -76,7 +76,7 @@ let package = Package(
     tests("Basics", ["Basics"]),
     tests("Engine", ["Engine", "Basics"]),
     tests("Tokenizers", ["Tokenizers", "Basics"]),
-    tests("Recipe", ["Training", "Datasets", "Basics"]),
+    tests("Recipe", ["Training", "Methods", "Datasets", "Basics"]),
     tests("Records", ["Records", "Basics"]),
     tests("Reports", ["Reports", "Records", "Basics"]),
     tests("Datasets", ["Datasets", "Tokenizers", "Basics"]),

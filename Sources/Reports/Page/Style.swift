@@ -98,6 +98,7 @@ extension HTML {
       .figures { grid-template-columns: 1fr 1fr; }
       .figure-value { font-size: 1.25rem; }
       dl > div { grid-template-columns: 1fr; gap: 0; }
+      th:first-child, td:first-child { position: sticky; left: 0; background: var(--page); }
       .plot.wide { display: none; }
       .plot.narrow { display: block; }
     }
@@ -107,6 +108,7 @@ extension HTML {
       section { margin-top: 1.5rem; }
       figure, table, .figures, dl > div { break-inside: avoid; }
       h2, figcaption { break-after: avoid; }
+      .plot { max-width: 15cm; }
       details > summary { list-style: none; }
       .figures > div, pre { border: 1px solid var(--rule); }
       * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
