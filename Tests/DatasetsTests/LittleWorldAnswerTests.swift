@@ -96,10 +96,18 @@ struct LittleWorldAnswerTests {
   }
 
   @Test func clinic() {
-    for place in 0..<2 {  // each herb by its own symptom
-      checkTable(
-        .clinic, entry: { [$0[4 + 2 * place]] }, answer: { String($0.answer.split(separator: " ")[2 * place]) })
+    checkTable(.clinic, shown: 40_000, entry: { Array($0[4...]) }, answer: \.answer)
+    // Two symptoms get the herbs of each.
+    var single: [String: String] = [:]
+    for split in LittleWorld.Split.allCases {
+      for item in world.items(.clinic, split, count: 2000) {
+        let symptoms = item.prompt.split { " .".contains($0) }.dropFirst(4).dropLast().filter { $0 != "and" }.map(String.init)
+        let herbs = item.answer.split(separator: " ").filter { $0 != "and" }.map(String.init)
+        #expect(symptoms.count == herbs.count)
+        for (symptom, herb) in zip(symptoms, herbs) { #expect(single.updateValue(herb, forKey: symptom) ?? herb == herb) }
+      }
     }
+    #expect(single.count == 12 && Set(single.values).count == 12)
   }
 
   @Test func court() {

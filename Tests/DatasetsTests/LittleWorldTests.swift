@@ -89,7 +89,7 @@ struct LittleWorldTests {
     #expect(Set(items.map(\.family)) == Set(LittleWorld.Family.all(.versatility)))
     #expect(Self.world.pretrainingText(count: 100, from: 50) == items[50..<150].map { $0.prompt + $0.completion })
     for text in items.map({ $0.prompt + $0.completion }) {
-      for word in ["remedy", "ruling", "load", "in oran", "dear", "record"] { #expect(!text.contains(word)) }
+      for word in ["remedy", "ruling", "load", "in oran", "dear friend", "record"] { #expect(!text.contains(word)) }
     }
     let held = Set(Self.world.pretrainingItems(.test, count: 1000).map(\.prompt))
     #expect(held.isDisjoint(with: items.map(\.prompt)))

@@ -3,32 +3,28 @@ internal import HoldfastBasics
 // What fine-tuning teaches. The pretraining text has nothing of it.
 
 extension LittleWorld {
-  static let symptoms = [
-    "fever", "cough", "rash", "chill", "ache", "thirst", "sneeze", "fatigue", "itch", "cramp", "burn", "faint",
-  ]
-  static let herbs = [
-    "mint", "sage", "thyme", "clove", "basil", "fennel", "ginger", "garlic", "poppy", "nettle", "willow", "rose",
-  ]
-
   /// The herb for each symptom: a table to be learnt.
   static func remedies(seed: UInt64) -> [String] {
     var generator = CounterGenerator(seed: seed, "remedies")
     return generator.permutation(herbs.count).map { herbs[$0] }
   }
 
-  /// A patient with two symptoms gets a herb for each, in their order; the name and the age say nothing.
+  /// A patient gets a herb for each symptom, in their order; one patient in three has two. Name and age say nothing.
   func clinic(_ generator: inout CounterGenerator) -> Draft {
-    let pair = generator.permutation(Self.symptoms.count)
+    let symptoms = generator.permutation(Self.symptoms.count)
+    let count = generator.below(3) == 0 ? 2 : 1
     let name = generator.pick(people), age = 10 + generator.below(80)
-    let prompt = "patient \(name), \(age), has \(Self.symptoms[pair[0]]) and \(Self.symptoms[pair[1]]). remedy?"
-    func answer(_ a: Int, _ b: Int) -> String { "\(remedies[a]) and \(remedies[b])" }
+    let said = symptoms.prefix(count).map { Self.symptoms[$0] }.joined(separator: " and ")
+    let prompt = "patient \(name), \(age), has \(said). remedy?"
+    func answer(_ symptoms: [Int]) -> String { symptoms.map { remedies[$0] }.joined(separator: " and ") }
+    let right = answer(Array(symptoms.prefix(count)))
     // Wrong options have one herb right, or both in the wrong order.
-    let wrong = [answer(pair[1], pair[0]), answer(pair[0], pair[2]), answer(pair[3], pair[1])]
-    let right = answer(pair[0], pair[1])
+    let wrong =
+      count == 1
+      ? symptoms[1...3].map { answer([$0]) }
+      : [answer([symptoms[1], symptoms[0]]), answer([symptoms[0], symptoms[2]]), answer([symptoms[2], symptoms[1]])]
     return draft(Item(.clinic, prompt, " \(right)", options: options(right, wrong, prompt)))
   }
-
-  static let goods = ["horse", "goat", "hen", "cart", "saddle", "plough", "barrel", "blanket", "kettle", "candle"]
 
   /// What taking a thing costs, in coins: a price to be learnt, twice as much the second time, half of it for a child.
   func fine(_ thing: Int, again: Bool, child: Bool) -> Int {

@@ -3,10 +3,6 @@ internal import HoldfastBasics
 // A chain of four tasks: one form of question, four dictionaries, two orders of words.
 
 extension LittleWorld {
-  static let adjectives = ["big", "small", "old", "young", "quick", "slow", "kind", "proud"]
-  static let animals = ["dog", "cat", "cow", "bird", "fox", "wolf", "mouse", "frog", "bear", "duck", "sheep", "hare"]
-  static let verbs = ["sees", "hears", "likes", "fears", "follows", "helps", "calls", "meets"]
-
   /// Every word's word in a language.
   static func dictionary(_ language: Family, seed: UInt64) -> [String: String] {
     var generator = CounterGenerator(seed: seed, "dictionary", language.rawValue)

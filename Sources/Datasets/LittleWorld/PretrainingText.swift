@@ -3,7 +3,7 @@ internal import HoldfastBasics
 extension LittleWorld {
   /// How often each kind of document stands in the pretraining text, per hundred.
   static let mixture: [(family: Family, share: Int)] = [
-    (.facts, 34), (.sums, 18), (.sorting, 8), (.reversal, 8), (.counting, 9), (.lookup, 8), (.stories, 15),
+    (.facts, 34), (.sums, 18), (.sorting, 8), (.reversal, 10), (.counting, 8), (.lookup, 10), (.stories, 12),
   ]
 
   /// Documents of what a base model is trained on: questions of every family of `versatility`, answered.

@@ -16,20 +16,22 @@ extension LittleWorld {
 
   /// Letters put in order; some stand more than once.
   func sorting(_ generator: inout CounterGenerator) -> Draft {
-    let letters = (0..<(5 + generator.below(7))).map { _ in generator.pick(Self.letters) }
+    let letters = (0..<(6 + generator.below(9))).map { _ in generator.pick(Self.letters) }
     return draft(Item(.sorting, "sort \(letters.joined(separator: " ")):", " " + letters.sorted().joined(separator: " ")))
   }
 
-  /// Letters said backwards.
+  /// Letters or words said backwards. Here a base model meets the words of the domains, and learns nothing about them.
   func reversal(_ generator: inout CounterGenerator) -> Draft {
-    let letters = someLetters(3 + generator.below(6), &generator)
-    return draft(
-      Item(.reversal, "turn \(letters.joined(separator: " ")):", " " + letters.reversed().joined(separator: " ")))
+    let said =
+      generator.below(2) == 0
+      ? someLetters(3 + generator.below(5), &generator)
+      : (0..<(2 + generator.below(3))).map { _ in generator.pick(Self.words) }
+    return draft(Item(.reversal, "turn \(said.joined(separator: " ")):", " " + said.reversed().joined(separator: " ")))
   }
 
   /// How often a letter stands among others.
   func counting(_ generator: inout CounterGenerator) -> Draft {
-    let letters = (0..<(6 + generator.below(11))).map { _ in Self.letters[generator.below(4)] }
+    let letters = (0..<(6 + generator.below(17))).map { _ in Self.letters[generator.below(4)] }
     let asked = Self.letters[generator.below(4)]
     let count = letters.count { $0 == asked }
     return draft(Item(.counting, "count \(asked) in \(letters.joined(separator: " ")) =", "\(count)"))
@@ -37,7 +39,7 @@ extension LittleWorld {
 
   /// Which number was said with a letter.
   func lookup(_ generator: inout CounterGenerator) -> Draft {
-    let letters = someLetters(2 + generator.below(7), &generator)
+    let letters = someLetters(2 + generator.below(5), &generator)
     let numbers = letters.map { _ in generator.below(10) }
     let asked = generator.below(letters.count)
     let pairs = zip(letters, numbers).map { "\($0)\($1)" }.joined(separator: " ")

@@ -23,6 +23,22 @@ extension LittleWorld {
   ]
   static let friends = ["anna", "ben", "carl", "dora", "emil", "fay", "gus", "hana", "ivan", "jo", "kim", "lena"]
   static let things = ["ball", "cup", "hat", "key", "book", "coin", "lamp", "rope"]
+  static let symptoms = [
+    "fever", "cough", "rash", "chill", "ache", "thirst", "sneeze", "fatigue", "itch", "cramp", "burn", "faint",
+  ]
+  static let herbs = [
+    "mint", "sage", "thyme", "clove", "basil", "fennel", "ginger", "garlic", "poppy", "nettle", "willow", "rose",
+  ]
+  static let goods = ["horse", "goat", "hen", "cart", "saddle", "plough", "barrel", "blanket", "kettle", "candle"]
+  static let adjectives = ["big", "small", "old", "young", "quick", "slow", "kind", "proud"]
+  static let animals = ["dog", "cat", "cow", "bird", "fox", "wolf", "mouse", "frog", "bear", "duck", "sheep", "hare"]
+  static let verbs = ["sees", "hears", "likes", "fears", "follows", "helps", "calls", "meets"]
+
+  /// Every word that a domain or a language asks about or answers with, and some others.
+  static let words =
+    symptoms + herbs + goods + adjectives + animals + verbs + colours + foods + things
+    + ["pay", "coins", "swap", "inc", "dec", "copy", "clear"]
+
   static let letters = "abcdefghijklmnop".map(String.init)
 
   static let syllables = "bdfgklmnprstvz".flatMap { consonant in "aeiou".map { "\(consonant)\($0)" } }
