@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rm -rf runs/world
-./holdfast world --output runs/world --documents 200000
+./holdfast world --output runs/world --documents 320000
 ./holdfast tune World/base.yaml
 if [ "${1:-}" = "--replace" ]; then
   rm -rf World/base

@@ -26,7 +26,7 @@ struct TuneCommand: ParsableCommand {
       isDryRun = true
     }
     if flags.contains("--help") || flags.contains("-h") { throw CleanExit.helpRequest(self) }
-    let recipe = try Recipe(file: recipe, overrides: Overrides.parse(flags), methods: tuningMethods.map { $0.keys })
+    let recipe = try readRecipe(flags)
     let output = recipe.output ?? "runs/\(ThisProcess.stamp())-tune"
     let run = try PreparedRun(recipe, methods: tuningMethods, messages: chatTemplate)
     let console = RunConsole(recipe: recipe)
@@ -43,6 +43,16 @@ struct TuneCommand: ParsableCommand {
     ThisProcess.noteInterrupts()
     let result = try Trainer.start(run, in: output, surroundings: ThisProcess.surroundings, observer: console)
     try console.finish(result)
+  }
+
+  /// What is wrong with a recipe or a flag is the command line's: exit status 64.
+  private func readRecipe(_ flags: [String]) throws -> Recipe {
+    do {
+      return try Recipe(file: recipe, overrides: Overrides.parse(flags), methods: tuningMethods.map { $0.keys })
+    } catch let problems as Problems {
+      printError("Error: \(problems)")
+      throw ExitCode(64)
+    }
   }
 }
 
