@@ -21,6 +21,13 @@ enum ThisProcess {
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
+  /// Seconds since 1970.
+  static func wallTime() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+
   @Sendable static func peakBytes() -> Int {
     var usage = rusage()
     #if canImport(Glibc)

@@ -29,8 +29,8 @@ struct TuneCommand: ParsableCommand {
     let recipe = try readRecipe(flags)
     let output = recipe.output ?? "runs/\(ThisProcess.stamp())-tune"
     let run = try PreparedRun(recipe, methods: tuningMethods, messages: chatTemplate)
-    let console = RunConsole(recipe: recipe)
     if isDryRun {
+      let console = RunConsole(recipe: recipe, folder: output + ".dry-run")
       try Trainer.dryRun(run, in: output + ".dry-run", surroundings: ThisProcess.surroundings, observer: console)
       print("dry run: one step, its checkpoint and its export are fine; nothing was left behind")
       return
@@ -41,6 +41,7 @@ struct TuneCommand: ParsableCommand {
         reason: Files.exists(output + "/manifest.json") ? "a run is there; `holdfast resume \(output)` goes on with it, or name another output" : "the folder is not empty")
     }
     ThisProcess.noteInterrupts()
+    let console = RunConsole(recipe: recipe, folder: output)
     let result = try Trainer.start(run, in: output, surroundings: ThisProcess.surroundings, observer: console)
     try console.finish(result)
   }
@@ -66,11 +67,9 @@ struct ResumeCommand: ParsableCommand {
 
   func run() throws {
     let manifest = try Manifest(file: RunFolder(folder).manifest)
-    var object = manifest.recipe
-    if allowOtherBits == false { object["threads"] = object["threads"] ?? .null }
-    let recipe = try Recipe(object, methods: tuningMethods.map { $0.keys })
+    let recipe = try Recipe(manifest.recipe, methods: tuningMethods.map { $0.keys })
     let run = try PreparedRun(recipe, methods: tuningMethods, messages: chatTemplate)
-    let console = RunConsole(recipe: recipe)
+    let console = RunConsole(recipe: recipe, folder: folder)
     ThisProcess.noteInterrupts()
     let result = try Trainer.resume(
       run, in: folder, allowOtherBits: allowOtherBits, surroundings: ThisProcess.surroundings, observer: console)
