@@ -24,7 +24,8 @@ extension Evaluator {
   ///
   /// One packed pass over prompt and expected completion shows where the likeliest token first leaves the expected
   /// path. Up to there and one token on, that is what greedy decoding would write; as a rule this decides the item.
-  /// Only where the text so far could still become the answer, spelled in other tokens, is it generated.
+  /// Only where the text so far could still become the answer, spelled in other tokens, is it generated, and only for
+  /// as long as it could.
   ///
   /// - Parameter maximumTokens: tokens of an answer at most; never fewer than the expected one needs.
   public func exactMatch(_ items: [EvaluationItem], maximumTokens: Int = 64) throws -> MatchScores {
@@ -48,9 +49,10 @@ extension Evaluator {
       }
     }
     let limits = open.map { max(maximumTokens, requests[$0].continuation.count) }
-    for (i, text) in zip(open, try greedyAnswers(prompts: open.map { requests[$0].context }, limits: limits)) {
-      isMatch[i] = text.isScalarwise(items[i].answer)
+    let texts = try greedyAnswers(prompts: open.map { requests[$0].context }, limits: limits) { row, ids in
+      if case .open = verdict(on: ids, answer: items[open[row]].answer) { true } else { false }
     }
+    for (i, text) in zip(open, texts) { isMatch[i] = text.isScalarwise(items[i].answer) }
     return MatchScores(isMatch: isMatch, generated: open.count)
   }
 
@@ -79,14 +81,22 @@ extension Evaluator {
     return String(text.unicodeScalars.prefix { $0 != "\n" }).trimmed
   }
 
-  /// Prompts of like length run together, so that little of a batch is padding.
-  private func greedyAnswers(prompts: [[Int]], limits: [Int]) throws -> [String] {
+  /// Prompts of like length run together, so that little of a batch is padding. `goesOn`: whether a prompt's answer is
+  /// still wanted after these tokens.
+  private func greedyAnswers(
+    prompts: [[Int]], limits: [Int], goesOn: @escaping (Int, [Int]) -> Bool = { _, _ in true }
+  ) throws -> [String] {
     var texts = [String](repeating: "", count: prompts.count)
     let order = prompts.indices.sorted { (prompts[$0].count, $0) < (prompts[$1].count, $1) }
     for start in stride(from: 0, to: order.count, by: rowsPerBatch) {
       let rows = order[start..<min(start + rowsPerBatch, order.count)]
       let requests = rows.map { GenerationRequest(prompt: prompts[$0], maximumTokens: limits[$0], stopIDs: stops) }
-      for (row, ids) in zip(rows, try model.generate(requests)) { texts[row] = text(of: ids) }
+      var written = [[Int]](repeating: [], count: rows.count)
+      let answers = try model.generate(requests) { row, token in
+        written[row].append(token)
+        return goesOn(rows[start + row], written[row])
+      }
+      for (row, ids) in zip(rows, answers) { texts[row] = text(of: ids) }
     }
     return texts
   }

@@ -34,8 +34,9 @@ extension Sequence<TokenScore> {
 extension Decoder {
   /// The score of every token of every continuation.
   ///
-  /// Requests run packed, many to a batch, without padding on a CPU. A request whose tokens another one reads anyway
-  /// costs nothing of its own: answers of one token share one pass over their prompt.
+  /// Nothing is read twice that need not be. A request whose tokens another one reads anyway costs nothing of its own,
+  /// so answers of one token share one pass over their prompt. Longer continuations of one context, as options are,
+  /// read the context once into a cache; all others run packed side by side, on a CPU without padding.
   ///
   /// - Parameter tokensPerBatch: tokens of one forward pass, unless a single request is longer.
   public func likelihoods(
@@ -49,113 +50,87 @@ extension Decoder {
           "text \(i + 1) has \(length) tokens, but the model's context is \(configuration.contextLength); shorten it")
       }
     }
-    var results = [[TokenScore]](repeating: [], count: requests.count)
-    let readings = Reading.covering(requests)
-    for packed in PackedReadings.pack(readings, tokensPerBatch: tokensPerBatch, inOneRow: device.kind == .cpu) {
-      let batch = try packed.batch(device: device)
-      var places: [Int] = [], labels: [Int] = []
-      for (reading, start) in packed.placed {
-        for r in reading.requests {
-          let first = start + requests[r].context.count - 1
-          places += first..<(first + requests[r].continuation.count)
-          labels += requests[r].continuation
-        }
-      }
-      if labels.isEmpty { continue }
-      let (scores, best) = try Torch.withoutGradients { () throws(EngineError) -> ([Float], [Int]) in
-        let hidden = try forward(batch).hidden.selecting(Tensor(places, device: device), axis: 0)
-        let (scores, best) = try hidden.headScores(head.value, labels: Tensor(labels, device: device))
-        return (try scores.floats(), try best.ints())
-      }
-      var at = 0
-      for (reading, _) in packed.placed {
-        for r in reading.requests {
-          let end = at + requests[r].continuation.count
-          results[r] = (at..<end).map { TokenScore(logProbability: scores[$0], best: best[$0]) }
-          at = end
-        }
+    var work = ScoringWork(model: self, requests: requests)
+    let (shared, others) = SharedContext.worthwhile(requests)
+    try Torch.withoutGradients { () throws(EngineError) in
+      for batch in SharedContext.batches(shared, tokensPerBatch: tokensPerBatch) { try work.run(batch) }
+      let readings = Reading.covering(others.map { (requests[$0].context + requests[$0].continuation.dropLast(), $0) })
+      for batch in PackedReadings.pack(readings, tokensPerBatch: tokensPerBatch, inOneRow: device.kind == .cpu) {
+        try work.run(batch)
       }
     }
-    return results
+    return work.results
   }
 }
 
-/// Tokens that are read once, and the requests that they answer.
-private struct Reading {
-  let ids: [Int]
-  var requests: [Int]
+/// Collects the scores of requests while batches run.
+private struct ScoringWork {
+  let model: Decoder
+  let requests: [LikelihoodRequest]
+  private(set) var results: [[TokenScore]]
 
-  /// As few readings as answer all requests. What a request reads is everything but its last token; where that is the
-  /// beginning of what another one reads, they share. In lexical order a text's extensions follow it directly.
-  static func covering(_ requests: [LikelihoodRequest]) -> [Reading] {
-    let inputs = requests.map { $0.context + $0.continuation.dropLast() }
-    let order = inputs.indices.sorted { inputs[$0].lexicographicallyPrecedes(inputs[$1]) }
-    var readings: [Reading] = []
-    for i in order.reversed() where !requests[i].continuation.isEmpty {
-      if let last = readings.last, last.ids.starts(with: inputs[i]) {
-        readings[readings.count - 1].requests.append(i)
-      } else {
-        readings.append(Reading(ids: inputs[i], requests: [i]))
-      }
-    }
-    return readings
-  }
-}
-
-/// Readings side by side in one batch, each a span of its own.
-private struct PackedReadings {
-  var length: Int
-  var rows: Int
-  /// Readings and where each begins in the flattened batch.
-  var placed: [(reading: Reading, start: Int)]
-
-  /// Readings of like length together, so that rows fill well.
-  ///
-  /// - Parameter inOneRow: whether a batch is a single row. On a CPU attention runs span by span and a long row costs
-  ///   nothing; elsewhere it runs under a mask as wide as a row.
-  static func pack(_ readings: [Reading], tokensPerBatch: Int, inOneRow: Bool) -> [PackedReadings] {
-    var batches: [PackedReadings] = []
-    var current: [(row: Int, start: Int, reading: Reading)] = []
-    var rowLength = 0, row = 0, filled = 0
-
-    func close() {
-      guard !current.isEmpty else { return }
-      let used = current.map { $0.start + $0.reading.ids.count }.max()!
-      batches.append(PackedReadings(
-        length: used, rows: row + 1, placed: current.map { ($0.reading, $0.row * used + $0.start) }))
-      current = []
-    }
-    for reading in readings.sorted(by: { $0.ids.count > $1.ids.count }) {
-      let count = reading.ids.count
-      let fits = !current.isEmpty && filled + count <= rowLength
-      let opensRow = !fits && !current.isEmpty && (row + 2) * rowLength <= tokensPerBatch && count <= rowLength
-      if opensRow {
-        row += 1
-        filled = 0
-      } else if !fits {
-        close()
-        rowLength = max(count, inOneRow ? tokensPerBatch : min(512, tokensPerBatch))
-        row = 0
-        filled = 0
-      }
-      current.append((row, filled, reading))
-      filled += count
-    }
-    close()
-    return batches
+  init(model: Decoder, requests: [LikelihoodRequest]) {
+    self.model = model
+    self.requests = requests
+    results = requests.map { Array(repeating: TokenScore(logProbability: 0, best: 0), count: $0.continuation.count) }
   }
 
-  func batch(device: Device) throws(EngineError) -> Batch {
-    var ids = [Int](repeating: 0, count: rows * length), positions = ids
-    var spans: [Span] = []
-    for (reading, start) in placed {
-      for (t, id) in reading.ids.enumerated() {
-        ids[start + t] = id
-        positions[start + t] = t
-      }
-      spans.append(Span(row: start / length, start: start % length, length: reading.ids.count))
+  /// A token whose score stands at a place of the hidden states.
+  struct Ask {
+    let request: Int
+    /// Which token of its continuation.
+    let token: Int
+    let place: Int
+  }
+
+  mutating func score(_ hidden: Tensor, _ asks: [Ask]) throws(EngineError) {
+    if asks.isEmpty { return }
+    let labels = asks.map { requests[$0.request].continuation[$0.token] }
+    let states = try hidden.selecting(Tensor(asks.map(\.place), device: model.device), axis: 0)
+    let scores = try states.headScores(model.head.value, labels: Tensor(labels, device: model.device))
+    let values = try scores.logProbabilities.floats(), best = try scores.best.ints()
+    for (i, ask) in asks.enumerated() {
+      results[ask.request][ask.token] = TokenScore(logProbability: values[i], best: best[i])
     }
-    let none = [Int](repeating: -1, count: ids.count)
-    return try Batch(rows: rows, length: length, ids: ids, labels: none, positions: positions, spans: spans, device: device)
+  }
+
+  mutating func run(_ packed: PackedReadings) throws(EngineError) {
+    var asks: [Ask] = []
+    for (reading, start) in packed.placed {
+      for r in reading.requests {
+        let first = start + requests[r].context.count - 1
+        for token in requests[r].continuation.indices { asks.append(Ask(request: r, token: token, place: first + token)) }
+      }
+    }
+    if asks.isEmpty { return }
+    try score(model.forward(packed.batch(device: model.device)).hidden, asks)
+  }
+
+  /// Contexts once, then their continuations as rows that go on from copies of the cache.
+  mutating func run(_ contexts: [SharedContext]) throws(EngineError) {
+    let longest = contexts.map(\.ids.count).max()!, block = contexts.map(\.longestTail).max()!
+    let cache = try KVCache(
+      model.configuration, rows: contexts.count, capacity: longest + block, dtype: model.dtype, device: model.device)
+    func padded(_ ids: [Int], _ length: Int) -> [Int] { ids + Array(repeating: 0, count: length - ids.count) }
+
+    var hidden = try model.decode(contexts.map { padded($0.ids, longest) }, counts: contexts.map(\.ids.count), cache: cache)
+    var asks: [Ask] = []
+    for (row, context) in contexts.enumerated() {
+      for r in context.requests { asks.append(Ask(request: r, token: 0, place: row * longest + context.ids.count - 1)) }
+    }
+    try score(hidden, asks)
+
+    let tails = contexts.enumerated().flatMap { row, context in context.tails.map { (row: row, tail: $0) } }
+    let copies = try cache.selecting(rows: tails.map(\.row))
+    hidden = try model.decode(tails.map { padded($0.tail.ids, block) }, counts: tails.map(\.tail.ids.count), cache: copies)
+    asks = []
+    for (row, tail) in tails.enumerated() {
+      for r in tail.tail.requests {
+        for token in requests[r].continuation.indices.dropFirst() {
+          asks.append(Ask(request: r, token: token, place: row * block + token - 1))
+        }
+      }
+    }
+    try score(hidden, asks)
   }
 }

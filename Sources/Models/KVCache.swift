@@ -36,4 +36,23 @@ public final class KVCache {
     precondition((0...lengths[row]).contains(length))
     lengths[row] = length
   }
+
+  /// A cache with memory of its own, whose row i holds what row `rows[i]` of this one holds.
+  public func selecting(rows: [Int]) throws(EngineError) -> KVCache {
+    guard let first = keys.first else { return self }
+    let index = try Tensor(rows, device: first.device)
+    var newKeys: [Tensor] = [], newValues: [Tensor] = []
+    for (key, value) in zip(keys, values) {
+      newKeys.append(try key.selecting(index, axis: 0))
+      newValues.append(try value.selecting(index, axis: 0))
+    }
+    return KVCache(lengths: rows.map { lengths[$0] }, capacity: capacity, keys: newKeys, values: newValues)
+  }
+
+  private init(lengths: [Int], capacity: Int, keys: [Tensor], values: [Tensor]) {
+    self.lengths = lengths
+    self.capacity = capacity
+    self.keys = keys
+    self.values = values
+  }
 }

@@ -13,6 +13,7 @@ struct DoctorCommand: ParsableCommand {
   func run() throws {
     var findings: [Finding] = []
     findings += Machine.findings()
+    Waiting.sleepsSoon()
     let engine = EngineExamination()
     findings += engine.findings
     if let model { findings += ModelExamination.findings(model, canCompute: engine.isUsable) }

@@ -19,6 +19,7 @@ struct ModelOptions: ParsableArguments {
   }
 
   func load() throws -> Decoder {
+    Waiting.sleepsSoon()
     let folder = try ModelFolder(model)
     if let threads { try Torch.setThreads(threads) }
     let place = Device(device)!
