@@ -1,3 +1,5 @@
+public import HoldfastDatasets
+
 /// One question with its answer, as text.
 ///
 /// Prompt and completion, and prompt and option, are joined as they stand: a space between them is in one of them.
@@ -29,6 +31,17 @@ public struct EvaluationItem: Sendable, Hashable {
 
   /// What a generated answer is compared with: the completion without white space around it.
   public var answer: String { completion.trimmed }
+}
+
+extension EvaluationItem {
+  /// A question of the little world.
+  public init(_ item: LittleWorld.Item) {
+    if let correct = item.options.firstIndex(of: item.completion) {
+      self.init(prompt: item.prompt, options: item.options, correct: correct)
+    } else {
+      self.init(prompt: item.prompt, completion: item.completion)
+    }
+  }
 }
 
 extension String {

@@ -9,6 +9,7 @@ struct HoldfastCommand: AsyncParsableCommand {
       BlendCommand.self,
       DemoCommand.self,
       DoctorCommand.self,
+      EvaluateCommand.self,
       GenerateCommand.self,
       ParityCommand.self,
       ResumeCommand.self,

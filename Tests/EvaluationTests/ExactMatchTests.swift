@@ -1,4 +1,5 @@
 import HoldfastBasics
+import HoldfastDatasets
 import HoldfastDecoding
 import HoldfastEvaluation
 import HoldfastTokenizers
@@ -57,5 +58,22 @@ import Testing
     let evaluator = try Toy.evaluator(seed: 1)
     #expect(evaluator.stops == [1, 2])
     #expect(evaluator.front == [0])
+  }
+
+  @Test("items of the little world keep prompt, completion and the right option")
+  func littleWorld() throws {
+    var withOptions = 0
+    for family in LittleWorld.Family.allCases {
+      for item in LittleWorld().items(family, .test, count: 20) {
+        let ours = EvaluationItem(item)
+        #expect(ours.prompt == item.prompt && ours.completion == item.completion && ours.answer == item.answer)
+        #expect(ours.options == item.options)
+        if let correct = ours.correct {
+          #expect(item.options[correct] == item.completion)
+          withOptions += 1
+        }
+      }
+    }
+    #expect(withOptions > 100)
   }
 }
