@@ -85,5 +85,6 @@ let package = Package(
     tests("Methods", ["Methods", "Training", "Models", "Basics"]),
     tests("Tool", ["Records", "Datasets", "Models", "Engine", "Basics"]),
     tests("ChatTemplate", ["Tokenizers", "Basics"]),
+    tests("Models", ["Evaluation", "Models", "Engine", "Basics"]),
   ]
 )

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -57,8 +58,8 @@ ct_status guarded(Body &&body) noexcept {
   return 1;
 }
 
-/// True while the tests ask for the paths composed from libtorch's own operators.
-extern bool composed;
+/// True while a test asks, on this thread, for the paths composed from libtorch's own operators.
+extern thread_local bool composed;
 
 /// Our CPU kernels take f32 and bf16; everything else (f64, f16, other devices) takes the composed path.
 inline bool has_kernel(const Tensor &t) {
@@ -72,7 +73,9 @@ bool products_in_f32(const Tensor &t);
 /// a · b for 2-d operands, any strides, in the dtype of `a`.
 Tensor product(const Tensor &a, const Tensor &b);
 
-extern std::atomic<int64_t> weight_products;
+/// Counts matrix products made for gradients of weights, for the thread whose forward pass asked for them. Lives on when
+/// the thread ends, since a backward pass may still count.
+std::atomic<int64_t> &weight_products();
 
 ct_status linear(ct_tensor, ct_tensor, ct_tensor, ct_tensor *);
 ct_status rms_norm(ct_tensor, ct_tensor, double, ct_tensor *);

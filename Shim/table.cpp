@@ -22,9 +22,13 @@
 namespace ct {
 
 thread_local std::string message;
-bool composed = false;
-std::atomic<int64_t> weight_products{0};
+thread_local bool composed = false;
 static std::atomic<int64_t> live{0};
+
+std::atomic<int64_t> &weight_products() {
+  thread_local auto *count = new std::atomic<int64_t>(0);
+  return *count;
+}
 
 ct_tensor handle(Tensor tensor) {
   auto *pointer = new Tensor(std::move(tensor));
@@ -176,7 +180,7 @@ const ct_api api = {
     .last_error = [] { return message.c_str(); },
     .torch_version = [] { return TORCH_VERSION; },
     .live_handles = [] { return live.load(); },
-    .weight_gradient_products = [] { return weight_products.load(); },
+    .weight_gradient_products = [] { return weight_products().load(); },
     .set_threads = [](int32_t count) { return guarded([&] { at::set_num_threads(count); }); },
     .threads = [] { return static_cast<int32_t>(at::get_num_threads()); },
     .device_count =
@@ -416,11 +420,12 @@ const ct_api api = {
     .head_loss = head_loss,
     .head_scores = head_scores,
     .adamw = adamw,
+    .fail = [](const char *text) { message = text; },
 };
 
 }  // namespace
 }  // namespace ct
 
 extern "C" __attribute__((visibility("default"))) const ct_api *ct_open(int32_t version) {
-  return version == CT_VERSION ? &ct::api : nullptr;
+  return version >= 1 && version <= CT_VERSION ? &ct::api : nullptr;
 }

@@ -112,7 +112,7 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
         at::mm_out(target, logits, w);
       }
       if (to_weight) {
-        weight_products.fetch_add(1, std::memory_order_relaxed);
+        weight_products().fetch_add(1, std::memory_order_relaxed);
         if (!weight_gradient.defined()) {
           weight_gradient = at::mm(logits.t(), part);
           if (!wide && count < tokens) weight_gradient = weight_gradient.to(at::kFloat);  // sums over chunks in f32

@@ -19,6 +19,7 @@ struct Linear : torch::autograd::Function<Linear> {
     Tensor output = product(flat, weight.t());
     if (bias) output = output.add_(*bias);
     context->saved_data["bias"] = bias.has_value();
+    context->saved_data["counter"] = reinterpret_cast<int64_t>(&weight_products());
     shape.back() = weight.size(0);
     return output.view(shape);
   }
@@ -29,7 +30,8 @@ struct Linear : torch::autograd::Function<Linear> {
     Tensor toInput, toWeight, toBias;
     if (context->needs_input_grad(0)) toInput = product(flat, saved[1]).view(context->saved_data["shape"].toIntVector());
     if (context->needs_input_grad(1)) {
-      weight_products.fetch_add(1, std::memory_order_relaxed);
+      auto *counter = reinterpret_cast<std::atomic<int64_t> *>(context->saved_data["counter"].toInt());
+      counter->fetch_add(1, std::memory_order_relaxed);
       toWeight = product(flat.t(), saved[0].reshape({-1, saved[0].size(-1)}));
     }
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) toBias = at::sum(flat, {0}) /* accumulates in f32 or wider */;

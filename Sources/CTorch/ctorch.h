@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define CT_VERSION 1
+#define CT_VERSION 2 /* the table only grows at its end, so a library serves callers of every older version */
 
 typedef int32_t ct_status; /* 0: fine */
 
@@ -60,7 +60,7 @@ typedef struct {
   const char *_Nonnull (*_Nonnull last_error)(void);
   const char *_Nonnull (*_Nonnull torch_version)(void);
   int64_t (*_Nonnull live_handles)(void);
-  int64_t (*_Nonnull weight_gradient_products)(void); /* matrix products made for weight gradients so far */
+  int64_t (*_Nonnull weight_gradient_products)(void); /* matrix products made so far for weight gradients of this thread's forward passes */
   ct_status (*_Nonnull set_threads)(int32_t count);
   int32_t (*_Nonnull threads)(void);
   ct_status (*_Nonnull device_count)(int32_t kind, int32_t *_Nonnull count);
@@ -155,7 +155,7 @@ typedef struct {
   ct_status (*_Nonnull matmul)(ct_tensor a, ct_tensor b, ct_tensor *_Nonnull out);
   ct_status (*_Nonnull embedding)(ct_tensor weight, ct_tensor ids, ct_tensor *_Nonnull out);
 
-  /* --- kernels (Shim/kernels; `composed` asks for the fallback that the tests compare with) ------------------------ */
+  /* --- kernels (Shim/kernels; `composed` asks for the fallback that the tests compare with, on this thread) ------------------------ */
   ct_status (*_Nonnull set_composed)(int32_t on);
   ct_status (*_Nonnull linear)(ct_tensor input, ct_tensor weight, ct_tensor bias, ct_tensor *_Nonnull out);
   ct_status (*_Nonnull rms_norm)(ct_tensor input, ct_tensor weight, double epsilon, ct_tensor *_Nonnull out);
@@ -178,9 +178,12 @@ typedef struct {
   /* master f32 (or f64) in place; image: its rounded copy in the model's type, or null */
   ct_status (*_Nonnull adamw)(ct_tensor master, ct_tensor image, ct_tensor gradient, ct_tensor first, ct_tensor second,
                               ct_adamw settings, ct_update_rule rule);
+
+  /* Since version 2: puts a block's own words in this thread's message before it reports a failure. */
+  void (*_Nonnull fail)(const char *_Nonnull text);
 } ct_api;
 
-/* The table, or null when the library has another version. */
+/* The table, or null when the library is older than its caller. */
 const ct_api *_Nullable ct_open(int32_t version);
 
 #ifdef __cplusplus

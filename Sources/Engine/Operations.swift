@@ -137,6 +137,7 @@ private final class BlockBox {
       let result = try block(try Tensor.derive { $0.pointee.affine(input, 1, 0, $1) })
       return Torch.opened.pointee.affine(result.handle, 1, 0, output)
     } catch {
+      Torch.opened.pointee.fail(error.reason)
       return 1
     }
   }

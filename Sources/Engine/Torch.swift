@@ -44,7 +44,7 @@ public enum Torch {
     }
     typealias Open = @convention(c) (Int32) -> UnsafePointer<ct_api>?
     guard let api = unsafeBitCast(symbol, to: Open.self)(CT_VERSION) else {
-      throw EngineError("\(path) was compiled for another version of Holdfast; remove it and run ./holdfast again")
+      throw EngineError("\(path) was compiled for an older Holdfast; run ./holdfast once: it compiles the shim again")
     }
     return api
   }
@@ -92,7 +92,7 @@ public enum Torch {
     get throws(EngineError) { Int(try api.live_handles()) }
   }
 
-  /// Matrix products made for gradients of weights since the program began.
+  /// Matrix products made so far for gradients of weights, counted for the thread that ran the forward pass.
   public static var weightGradientProducts: Int {
     get throws(EngineError) { Int(try api.weight_gradient_products()) }
   }
@@ -110,7 +110,7 @@ public enum Torch {
   /// Asks libtorch for algorithms that give the same bits every time; slower on a GPU.
   public static func setDeterministic(_ on: Bool) throws(EngineError) { try check(try api.set_deterministic(on ? 1 : 0)) }
 
-  /// Makes kernels take the path composed from libtorch's own operators; tests compare the two.
+  /// Makes kernels on this thread take the path composed from libtorch's own operators; tests compare the two.
   package static func setComposed(_ on: Bool) throws(EngineError) { try check(try api.set_composed(on ? 1 : 0)) }
 
   /// Runs a body without recording for gradients.
