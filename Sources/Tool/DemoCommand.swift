@@ -38,7 +38,9 @@ struct DemoCommand: ParsableCommand {
     }
     let report = demo.output + "/report.html"
     try Files.writeAtomically(DemoReport(result: result, demo: demo).page.html, to: report)
-    print(DemoReport(result: result, demo: demo).tradeOff.table.terminal(colour: Terminal.hasColour))
+    let page = DemoReport(result: result, demo: demo)
+    print(page.shortTable.terminal(colour: Terminal.hasColour))
+    print(page.familyTable.terminal(colour: Terminal.hasColour))
     print("\(Numbers.duration(ThisProcess.now() - began)); the page with the plot: \(report)")
   }
 
@@ -72,6 +74,23 @@ struct DemoReport {
         trained: outcome.trained)
     }
     return TradeOff(base: entry(result.base), entries: result.outcomes.map(entry))
+  }
+
+  /// What was learned and what was kept, for a terminal of 80 columns.
+  var shortTable: Table {
+    var short = tradeOff
+    short.base.others = []
+    for i in short.entries.indices { short.entries[i].others = [] }
+    return short.table
+  }
+
+  /// Each family of versatility, in percent.
+  var familyTable: Table {
+    var table = Table([""] + result.base.families.map(\.name))
+    for outcome in [result.base] + result.outcomes {
+      table.add([Table.Cell(outcome.name, .strong)] + outcome.families.map { Table.Cell(Numbers.percent($0.value, decimals: 0)) })
+    }
+    return table
   }
 
   var page: Page {
