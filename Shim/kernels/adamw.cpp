@@ -37,12 +37,14 @@ inline R blend(R old, R proposed, R scale) {
   return scale == R(1) ? proposed : scale == R(0) ? old : old + scale * (proposed - old);
 }
 
-template <typename R>
+/// Weights, gradient and moments are kept as T; arithmetic is f32 for f32 and bf16, f64 for f64.
+template <typename T>
 void step_cpu(const Tensor &master, const Tensor &image, const Tensor &gradient, const Tensor &first, const Tensor &second,
               const ct_adamw &settings, const ct_update_rule &rule) {
+  using R = decltype(load(static_cast<T *>(nullptr)));
   Constants<R> c(settings);
-  R *p = data<R>(master), *m = data<R>(first), *v = data<R>(second);
-  const R *g = data<R>(gradient);
+  T *p = data<T>(master), *m = data<T>(first), *v = data<T>(second);
+  const T *g = data<T>(gradient);
   bf16 *rounded = image.defined() ? data<bf16>(image) : nullptr;
   Tensor row_scale = optional(rule.row_scale), column_scale = optional(rule.column_scale), mask = optional(rule.mask),
          reference = optional(rule.reference);
@@ -50,27 +52,33 @@ void step_cpu(const Tensor &master, const Tensor &image, const Tensor &gradient,
   const float *rows = row_scale.defined() ? row_scale.const_data_ptr<float>() : nullptr;
   const float *columns = column_scale.defined() ? column_scale.const_data_ptr<float>() : nullptr;
   const uint8_t *kept = mask.defined() ? mask.const_data_ptr<uint8_t>() : nullptr;
-  const R *toward = reference.defined() ? data<R>(reference) : nullptr;
+  const T *toward = reference.defined() ? data<T>(reference) : nullptr;
   R pull = static_cast<R>(settings.rate * rule.pull);
   bool plain = !rows && !columns && !kept && !toward;
   int64_t count = master.numel(), width = master.dim() > 0 && master.size(0) > 0 ? count / master.size(0) : 1;
   at::parallel_for(0, count, 8192, [&](int64_t begin, int64_t end) {
     if (plain) {
 #pragma omp simd
-      for (int64_t i = begin; i < end; i++) p[i] = propose(p[i], g[i], m[i], v[i], c);
+      for (int64_t i = begin; i < end; i++) {
+        R mi = load(m + i), vi = load(v + i), proposed = propose(load(p + i), load(g + i), mi, vi, c);
+        store(m + i, mi);
+        store(v + i, vi);
+        store(p + i, proposed);
+      }
     } else {
       for (int64_t i = begin; i < end; i++) {
-        R old = p[i];
-        R proposed = propose(old, g[i], m[i], v[i], c);
-        if (toward) proposed = proposed - pull * (old - toward[i]);
+        R old = load(p + i), mi = load(m + i), vi = load(v + i), proposed = propose(old, load(g + i), mi, vi, c);
+        store(m + i, mi);
+        store(v + i, vi);
+        if (toward) proposed = proposed - pull * (old - load(toward + i));
         if (rows) proposed = blend(old, proposed, static_cast<R>(rows[i / width]));
         if (columns) proposed = blend(old, proposed, static_cast<R>(columns[i % width]));
-        p[i] = kept && kept[i] == 0 ? old : proposed;
+        store(p + i, kept && kept[i] == 0 ? old : proposed);
       }
     }
     if (rounded) {
 #pragma omp simd
-      for (int64_t i = begin; i < end; i++) store(rounded + i, static_cast<float>(p[i]));
+      for (int64_t i = begin; i < end; i++) store(rounded + i, static_cast<float>(load(p + i)));
     }
   });
 }
@@ -123,6 +131,8 @@ ct_status adamw(ct_tensor master_handle, ct_tensor image_handle, ct_tensor gradi
       step_cpu<float>(master, image, gradient.contiguous(), first, second, settings, rule);
     else if (kernel && master.scalar_type() == at::kDouble)
       step_cpu<double>(master, image, gradient.contiguous(), first, second, settings, rule);
+    else if (kernel && master.scalar_type() == at::kBFloat16)
+      step_cpu<bf16>(master, image, gradient.contiguous(), first, second, settings, rule);
     else
       step_composed(master, image, gradient, first, second, settings, rule);
   });

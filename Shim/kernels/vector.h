@@ -14,6 +14,7 @@ struct bf16 {
 };
 
 inline float load(const float *p) { return *p; }
+inline double load(const double *p) { return *p; }
 inline float load(const bf16 *p) {
   uint32_t bits = static_cast<uint32_t>(p->bits) << 16;
   float value;
@@ -22,6 +23,7 @@ inline float load(const bf16 *p) {
 }
 
 inline void store(float *p, float value) { *p = value; }
+inline void store(double *p, double value) { *p = value; }
 /// Rounds to nearest even, as libtorch does; a NaN stays one.
 inline void store(bf16 *p, float value) {
   uint32_t bits;

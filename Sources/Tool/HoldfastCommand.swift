@@ -6,6 +6,7 @@ struct HoldfastCommand: AsyncParsableCommand {
     commandName: "holdfast",
     abstract: "Adapt a language model to your domain, keep what it knew, and see both on one page.",
     subcommands: [
+      BenchCommand.self,
       BlendCommand.self,
       DemoCommand.self,
       DoctorCommand.self,

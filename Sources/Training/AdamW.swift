@@ -15,16 +15,16 @@ final class AdamW {
     var steps = 0
 
     /// `start`: the weights in the type they are kept in, which may say more than the image.
-    init(_ parameter: Parameter, start: Tensor?) throws(EngineError) {
+    init(_ parameter: Parameter, start: Tensor?, keepsMasters: Bool) throws(EngineError) {
       self.parameter = parameter
       let value = parameter.value
       let dtype = try value.dtype
-      if dtype == .bfloat16 || dtype == .float16 {
+      if keepsMasters, dtype == .bfloat16 || dtype == .float16 {
         master = try (start ?? value).cast(.float32).to(value.device).copy()
       } else {
         master = value
       }
-      let kind: DType = dtype == .float64 ? .float64 : .float32
+      let kind = try master.dtype
       first = try Tensor.zeros(parameter.shape, dtype: kind, device: value.device)
       second = try Tensor.zeros(parameter.shape, dtype: kind, device: value.device)
     }
@@ -35,12 +35,18 @@ final class AdamW {
   let recipe: OptimizerRecipe
   private(set) var slots: [String: Slot] = [:]
 
-  init(_ recipe: OptimizerRecipe) { self.recipe = recipe }
+  /// Without masters bf16 weights move themselves, and their moments are bf16: for the step benchmark alone.
+  private let keepsMasters: Bool
+
+  init(_ recipe: OptimizerRecipe, keepsMasters: Bool = true) {
+    self.recipe = recipe
+    self.keepsMasters = keepsMasters
+  }
 
   /// State for a parameter from its first step on.
   func slot(for parameter: Parameter, start: () throws -> Tensor?) throws -> Slot {
     if let slot = slots[parameter.name] { return slot }
-    let slot = try Slot(parameter, start: start())
+    let slot = try Slot(parameter, start: start(), keepsMasters: keepsMasters)
     slots[parameter.name] = slot
     return slot
   }

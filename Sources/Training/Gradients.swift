@@ -6,6 +6,8 @@ internal import HoldfastModels
 /// hundred microbatches.
 struct Gradients {
   private var sums: [String: Tensor] = [:]
+  /// false keeps gradients in the weights' type: for the step benchmark alone.
+  var widens = true
 
   /// Takes what the last backward pass left at the parameters.
   mutating func fold(_ parameters: [Parameter]) throws(EngineError) {
@@ -15,7 +17,7 @@ struct Gradients {
         try sum.add(arrived)
       } else {
         let dtype = try arrived.dtype
-        sums[parameter.name] = dtype == .float32 || dtype == .float64 ? arrived : try arrived.cast(.float32)
+        sums[parameter.name] = !widens || dtype == .float32 || dtype == .float64 ? arrived : try arrived.cast(.float32)
       }
     }
   }
