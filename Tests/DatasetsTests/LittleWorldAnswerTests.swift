@@ -42,13 +42,6 @@ struct LittleWorldAnswerTests {
     check(.counting) { words in String(words[3...].split(separator: words[1], omittingEmptySubsequences: false).count - 1) }
   }
 
-  @Test func lookup() {
-    check(.lookup) { words in
-      let letter = words.last!.first!
-      return String(words.dropFirst().dropLast().first { $0.first == letter }!.dropFirst())
-    }
-  }
-
   @Test func stories() {
     check(.stories) { words in
       // Backwards: the last sentence about the thing names its owner.

@@ -7,7 +7,7 @@ public import HoldfastBasics
 /// trained in one world knows nothing of another's. Pinned by a test: the world never changes silently.
 ///
 /// - Facts are only in the weights: recall grows with size and training (`facts`).
-/// - Skills are procedures over what the prompt holds (`sums`, `sorting`, …).
+/// - Skills are procedures over what the prompt holds (`sums`, `stories`, …).
 /// - Domains are what fine-tuning teaches; the pretraining text has none of them.
 /// - The chain is four languages with one form of question, to be learnt one after another.
 /// - Behaviours change how a known fact is said, not what is known; two of them compete.
@@ -28,8 +28,10 @@ public struct LittleWorld: Sendable {
 
   /// What a family of items measures.
   public enum Kind: String, Sendable, Hashable, CaseIterable, Codable {
-    /// What the base can do; forgetting is its loss.
+    /// What the base can do in part; forgetting is its loss.
     case versatility
+    /// What the base can do nearly without fault: skills, too, that should outlast tuning.
+    case mastered
     /// What fine-tuning teaches.
     case domain
     /// One of the tasks learnt one after another.
@@ -41,7 +43,8 @@ public struct LittleWorld: Sendable {
   }
 
   public enum Family: String, Sendable, Hashable, CaseIterable, Codable {
-    case facts, sums, sorting, reversal, counting, lookup, stories
+    case facts, sums, stories
+    case counting, sorting, reversal
     case clinic, court, machine
     case oran, tovi, ruke, mela
     case manners, records
@@ -49,7 +52,8 @@ public struct LittleWorld: Sendable {
 
     public var kind: Kind {
       switch self {
-      case .facts, .sums, .sorting, .reversal, .counting, .lookup, .stories: .versatility
+      case .facts, .sums, .stories: .versatility
+      case .counting, .sorting, .reversal: .mastered
       case .clinic, .court, .machine: .domain
       case .oran, .tovi, .ruke, .mela: .chain
       case .manners, .records: .behaviour
@@ -135,7 +139,6 @@ public struct LittleWorld: Sendable {
     case .sorting: sorting(&generator)
     case .reversal: reversal(&generator)
     case .counting: counting(&generator)
-    case .lookup: lookup(&generator)
     case .stories: story(&generator)
     case .clinic: clinic(&generator)
     case .court: court(&generator)

@@ -3,10 +3,10 @@ internal import HoldfastBasics
 extension LittleWorld {
   /// How often each kind of document stands in the pretraining text, per hundred.
   static let mixture: [(family: Family, share: Int)] = [
-    (.facts, 34), (.sums, 18), (.sorting, 8), (.reversal, 10), (.counting, 8), (.lookup, 10), (.stories, 12),
+(.facts, 34), (.sums, 20), (.counting, 14), (.stories, 16), (.sorting, 8), (.reversal, 8),
   ]
 
-  /// Documents of what a base model is trained on: questions of every family of `versatility`, answered.
+  /// Documents of what a base model is trained on: questions of every skill, answered.
   ///
   /// The train split is an endless stream; a document of another split stands in neither of the others.
   public func pretrainingText(_ split: Split = .train, count: Int, from: Int = 0) -> [String] {
