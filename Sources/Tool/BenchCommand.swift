@@ -1,8 +1,9 @@
-import ArgumentParser
+public import ArgumentParser
 import HoldfastBasics
 import HoldfastEngine
 import HoldfastMethods
-import HoldfastTraining
+import HoldfastModels
+public import HoldfastTraining
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

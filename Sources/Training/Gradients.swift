@@ -6,8 +6,10 @@ internal import HoldfastModels
 /// hundred microbatches.
 struct Gradients {
   private var sums: [String: Tensor] = [:]
+
+  init(widens: Bool = true) { self.widens = widens }
   /// false keeps gradients in the weights' type: for the step benchmark alone.
-  var widens = true
+  let widens: Bool
 
   /// Takes what the last backward pass left at the parameters.
   mutating func fold(_ parameters: [Parameter]) throws(EngineError) {
