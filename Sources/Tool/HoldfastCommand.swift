@@ -20,4 +20,9 @@ struct HoldfastCommand: AsyncParsableCommand {
       VerifyCommand.self,
       WorldCommand.self,
     ])
+
+  static func main() async {
+    LargePages.use()
+    await main(nil)
+  }
 }
