@@ -6,8 +6,9 @@ struct WorldCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "world", abstract: "Write the little world: text and questions with exact answers, made from a seed.",
     discussion: """
-      Writes pretraining.jsonl, the same as questions with answers in pretraining.answers.jsonl, FAMILY.train.jsonl, FAMILY.validation.jsonl and FAMILY.test.jsonl, and a model folder \
-      (configuration and tokenizer, no weights) for each of three sizes.
+      Writes pretraining.jsonl and pretraining.validation.jsonl, rows of `prompt` and `completion`; FAMILY.train.jsonl, \
+      FAMILY.validation.jsonl and FAMILY.test.jsonl; and a model folder (configuration and tokenizer, no weights) for \
+      each of three sizes.
       """)
 
   @Option(help: "Folder to write into; made if need be.") var output: String
@@ -20,7 +21,6 @@ struct WorldCommand: ParsableCommand {
     let world = LittleWorld(seed: seed)
     try Files.makeFolder(output)
     try Files.writeAtomically(world.pretrainingJSONL(count: documents), to: output + "/pretraining.jsonl")
-    try Files.writeAtomically(rows(world.pretrainingItems(count: documents)), to: output + "/pretraining.answers.jsonl")
     try Files.writeAtomically(world.pretrainingJSONL(.validation, count: 1_000), to: output + "/pretraining.validation.jsonl")
     for family in LittleWorld.Family.allCases {
       for split in LittleWorld.Split.allCases {
@@ -37,14 +37,5 @@ struct WorldCommand: ParsableCommand {
       try Files.writeAtomically(LittleWorld.tokenizerConfiguration.text(.pretty) + "\n", to: folder + "/tokenizer_config.json")
     }
     print(output)
-  }
-
-  private func rows(_ items: [LittleWorld.Item]) -> String {
-    var bytes: [UInt8] = []
-    for item in items {
-      item.trainingRow.write(to: &bytes, style: .spaced)
-      bytes.append(0x0A)
-    }
-    return String(decoding: bytes, as: UTF8.self)
   }
 }

@@ -3,7 +3,7 @@ internal import HoldfastBasics
 extension LittleWorld {
   /// How often each kind of document stands in the pretraining text, per hundred.
   static let mixture: [(family: Family, share: Int)] = [
-(.facts, 34), (.sums, 20), (.counting, 14), (.stories, 16), (.sorting, 8), (.reversal, 8),
+    (.facts, 34), (.sums, 20), (.counting, 14), (.stories, 16), (.sorting, 8), (.reversal, 8),
   ]
 
   /// Documents of what a base model is trained on: questions of every skill, answered.
