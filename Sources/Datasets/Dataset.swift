@@ -1,4 +1,4 @@
-internal import HoldfastBasics
+public import HoldfastBasics
 public import HoldfastTokenizers
 
 /// One training item, rendered.
@@ -46,6 +46,17 @@ public struct SourceFacts: Sendable, Hashable, Codable {
     self.format = format
     self.contentHash = contentHash
     self.share = share
+  }
+}
+
+extension SourceFacts {
+  /// The counts, as a manifest keeps them.
+  public var json: JSON {
+    [
+      "path": .string(path), "rows": .integer(rows), "examples": .integer(examples), "tokens": .integer(tokens),
+      "trained_tokens": .integer(trainedTokens), "truncated": .integer(truncated), "dropped": .integer(dropped),
+      "skipped": .integer(skipped), "longest_example": .integer(longestExample),
+    ]
   }
 }
 

@@ -6,14 +6,18 @@ public import HoldfastBasics
 /// manifest and renamed; then it is read back and compared, and only then do older ones go. So a kill, a full disk or
 /// a short write at any moment leaves the checkpoints that were complete before as they were.
 public struct CheckpointStore: Sendable {
+  /// A complete checkpoint.
   public struct Checkpoint: Sendable, Hashable {
+    /// Steps that were done when it was saved.
     public let step: Int
+    /// Its folder.
     public let path: String
   }
 
   /// Moments of a save, in order; a test fails each of them.
   package enum Moment: CaseIterable, Sendable { case written, synced, sealed, aside, renamed, verified, pruned }
 
+  /// Holds the checkpoints, `step-000200` and so on; made at the first save.
   public let folder: String
   /// How many complete checkpoints stay.
   public let keep: Int
@@ -25,13 +29,16 @@ public struct CheckpointStore: Sendable {
   }
 
   /// Saves a checkpoint: `write` puts its files into the folder it is given.
+  /// - Parameter best: a step whose checkpoint stays though `keep` newer ones are there.
   @discardableResult
-  public func save(step: Int, _ write: (_ folder: String) throws -> Void) throws -> Checkpoint {
-    try save(step: step, at: { _ in }, write)
+  public func save(step: Int, keepingBest best: Int? = nil, _ write: (_ folder: String) throws -> Void) throws -> Checkpoint {
+    try save(step: step, keepingBest: best, at: { _ in }, write)
   }
 
   @discardableResult
-  package func save(step: Int, at moment: (Moment) throws -> Void, _ write: (_ folder: String) throws -> Void) throws -> Checkpoint {
+  package func save(
+    step: Int, keepingBest best: Int? = nil, at moment: (Moment) throws -> Void, _ write: (_ folder: String) throws -> Void
+  ) throws -> Checkpoint {
     let place = folder + "/" + Self.name(step)
     let beside = place + Self.partial
     let aside = place + Self.replaced
@@ -63,7 +70,7 @@ public struct CheckpointStore: Sendable {
     }
     try moment(.verified)
     try Files.remove(aside)
-    for old in try all().dropLast(keep) where old.step != step { try Files.remove(old.path) }
+    for old in try all().dropLast(keep) where old.step != step && old.step != best { try Files.remove(old.path) }
     try moment(.pruned)
     return Checkpoint(step: step, path: place)
   }
@@ -96,6 +103,16 @@ public struct CheckpointStore: Sendable {
       }
     }
     return (nil, damaged)
+  }
+
+  /// The checkpoint of a step, every bit as written.
+  /// - Throws: `FileError` where there is none, `Problems` where it is damaged.
+  public func checkpoint(step: Int) throws -> Checkpoint {
+    guard let found = try all().first(where: { $0.step == step }) else {
+      throw FileError(path: folder + "/" + Self.name(step), doing: "read the checkpoint", code: 0, reason: "it is not there")
+    }
+    try IntegrityManifest.verify(found.path)
+    return found
   }
 
   /// Removes what killed saves left behind.

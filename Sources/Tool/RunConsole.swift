@@ -1,17 +1,22 @@
+import ArgumentParser
 import HoldfastBasics
+import HoldfastDatasets
 import HoldfastRecords
 import HoldfastReports
 import HoldfastTraining
+
 /// Shows a run on the terminal, writes its events for TensorBoard and its page, and passes Ctrl-C on to it.
 final class RunConsole: RunObserver {
   private let recipe: Recipe
+  private let data: DataPlan
   private let folder: RunFolder
   private var firstStep = 0
   private var began = ThisProcess.now()
   private var events: EventLog?
 
-  init(recipe: Recipe, folder: String) {
-    self.recipe = recipe
+  init(_ run: PreparedRun, folder: String) {
+    recipe = run.recipe
+    data = run.data
     self.folder = RunFolder(folder)
   }
 
@@ -24,6 +29,7 @@ final class RunConsole: RunObserver {
       let total = manifest.trained.reduce(0) { $0 + $1.total }, trained = manifest.trained.reduce(0) { $0 + $1.trained }
       printError(
         "\(recipe.methods.map(\.name).joined(separator: " + ")): \(Numbers.grouped(trained)) of \(Numbers.grouped(total)) parameters train (\(Numbers.percent(manifest.trainedFraction)) %), \(recipe.precision.rawValue) on \(manifest.device), threads: \(manifest.threads)")
+      for source in data.dataset.sources { printError(Self.line(source)) }
       printError(from == 0 ? "\(steps) steps" : "goes on at step \(from) of \(steps)")
     case .step(let record, let timing, let total):
       try events?.write(
@@ -41,16 +47,27 @@ final class RunConsole: RunObserver {
     case .saved(let path, _): printError("  saved \(path)")
     case .stoppedEarly(let step, let best, let evaluations):
       printError("stopped early after step \(step): no improvement in \(evaluations) evaluations; the best was after step \(best)")
-    case .exported(let path, let difference):
-      printError("exported \(path), read back: its logits differ by at most \(Numbers.significant(difference)) from the trained weights'")
+    case .exported(let path, let step, let difference):
+      let which = recipe.earlyStopping == nil ? "after step \(step)" : "after step \(step), where the held-out loss was lowest"
+      printError("exported \(path): the weights \(which)")
+      printError("  read back: its logits differ by at most \(Numbers.significant(difference)) from the trained weights'")
     }
     return ThisProcess.isInterrupted ? .stop : .goOn
+  }
+
+  /// What was read of a source, and every example that is not as it stands in the file.
+  private static func line(_ source: SourceFacts) -> String {
+    var line = "\(source.path): \(Numbers.grouped(source.examples)) examples, \(Numbers.grouped(source.tokens)) tokens, \(Numbers.grouped(source.trainedTokens)) of them learned"
+    if source.truncated > 0 { line += "; \(Numbers.grouped(source.truncated)) cut to the row" }
+    if source.dropped > 0 { line += "; \(Numbers.grouped(source.dropped)) longer than the row and left out" }
+    if source.skipped > 0 { line += "; \(Numbers.grouped(source.skipped)) bad rows skipped" }
+    return line
   }
 
   func finish(_ result: RunResult) throws {
     if result.end == .interrupted {
       printError("interrupted after step \(result.steps) and saved; go on with: holdfast resume \(result.folder.path)")
-      return
+      throw ExitCode(ThisProcess.interruptedStatus)
     }
     let metrics = try result.folder.readMetrics()
     let report = RunReport(

@@ -70,17 +70,22 @@ enum ThisProcess {
   // MARK: - Ctrl-C
 
   private static let interrupts = Atomic<Int>(0)
+  private static let lastSignal = Atomic<Int32>(SIGINT)
 
   /// From now on the first Ctrl-C (or a polite kill) is noted, for the run to save and end; the second ends at once.
   static func noteInterrupts() {
     for number in [SIGINT, SIGTERM] {
       signal(number) { number in
+        ThisProcess.lastSignal.store(number, ordering: .relaxed)
         if ThisProcess.interrupts.wrappingAdd(1, ordering: .relaxed).newValue > 1 { _exit(128 + number) }
       }
     }
   }
 
   static var isInterrupted: Bool { interrupts.load(ordering: .relaxed) > 0 }
+
+  /// 130 after Ctrl-C, 143 after a polite kill: what was asked for is not there, and a script should not go on.
+  static var interruptedStatus: Int32 { 128 + lastSignal.load(ordering: .relaxed) }
 }
 
 extension Substring {

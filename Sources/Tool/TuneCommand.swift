@@ -11,7 +11,8 @@ struct TuneCommand: ParsableCommand {
     commandName: "tune", abstract: "Train a model by a recipe.",
     discussion: """
       Every key of the recipe can be given as a flag, dashes for underscores and dots for parts: --learning-rate 1e-4, \
-      --batch.rows 4. Flags win over the file. Ctrl-C saves and ends; `holdfast resume RUN` goes on bit for bit.
+      --batch.rows 4. Flags win over the file. Ctrl-C saves and ends with status 130; `holdfast resume RUN` goes on bit \
+      for bit. A second Ctrl-C ends at once.
       """)
 
   @Argument(help: "The recipe, YAML or JSON.") var recipe: String
@@ -30,7 +31,7 @@ struct TuneCommand: ParsableCommand {
     let output = recipe.output ?? "runs/\(ThisProcess.stamp())-tune"
     let run = try PreparedRun(recipe, methods: tuningMethods, messages: chatTemplate)
     if isDryRun {
-      let console = RunConsole(recipe: recipe, folder: output + ".dry-run")
+      let console = RunConsole(run, folder: output + ".dry-run")
       try Trainer.dryRun(run, in: output + ".dry-run", surroundings: ThisProcess.surroundings, observer: console)
       print("dry run: one step, its checkpoint and its export are fine; nothing was left behind")
       return
@@ -41,7 +42,7 @@ struct TuneCommand: ParsableCommand {
         reason: Files.exists(output + "/manifest.json") ? "a run is there; `holdfast resume \(output)` goes on with it, or name another output" : "the folder is not empty")
     }
     ThisProcess.noteInterrupts()
-    let console = RunConsole(recipe: recipe, folder: output)
+    let console = RunConsole(run, folder: output)
     let result = try Trainer.start(run, in: output, surroundings: ThisProcess.surroundings, observer: console)
     try console.finish(result)
   }
@@ -69,7 +70,7 @@ struct ResumeCommand: ParsableCommand {
     let manifest = try Manifest(file: RunFolder(folder).manifest)
     let recipe = try Recipe(manifest.recipe, methods: tuningMethods.map { $0.keys })
     let run = try PreparedRun(recipe, methods: tuningMethods, messages: chatTemplate)
-    let console = RunConsole(recipe: recipe, folder: folder)
+    let console = RunConsole(run, folder: folder)
     ThisProcess.noteInterrupts()
     let result = try Trainer.resume(
       run, in: folder, allowOtherBits: allowOtherBits, surroundings: ThisProcess.surroundings, observer: console)

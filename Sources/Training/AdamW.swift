@@ -51,6 +51,13 @@ final class AdamW {
     return slot
   }
 
+  /// Puts a parameter back to where it started, as if it had never trained.
+  func forget(_ name: String, start: (Parameter) throws -> Tensor?) throws {
+    guard let slot = slots.removeValue(forKey: name), let value = try start(slot.parameter) else { return }
+    try slot.master.assign(value)
+    try slot.image?.assign(slot.master)
+  }
+
   /// Norm weights and biases do not decay unless asked to.
   private func decay(of parameter: Parameter) -> Double {
     parameter.shape.count > 1 || recipe.decayNorms ? recipe.weightDecay : 0

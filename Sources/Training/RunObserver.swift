@@ -11,8 +11,9 @@ public enum RunEvent: Sendable {
   case saved(path: String, step: Int)
   /// Held-out loss has not improved for `evaluations` evaluations; the best was after `best` steps.
   case stoppedEarly(step: Int, best: Int, evaluations: Int)
-  /// The export stands and was read back; largest difference of its logits from those of the trained weights.
-  case exported(path: String, largestDifference: Double)
+  /// The export stands and was read back: the weights after `step` steps, which are those of the lowest held-out loss
+  /// where early stopping looks for it; largest difference of its logits from those of the weights in memory.
+  case exported(path: String, step: Int, largestDifference: Double)
 }
 
 /// What a run does next.

@@ -31,7 +31,7 @@ struct RunState {
     try Tensor.save(tensors, to: folder + "/" + Self.tensors)
   }
 
-  /// Reads a checkpoint back into model and optimizer.
+  /// Reads a checkpoint back into model and optimizer; what trained only after it starts anew.
   init(
     from folder: String, model: Decoder, optimizer: AdamW, methods: JSONObject, start: (Parameter) throws -> Tensor?
   ) throws {
@@ -46,6 +46,7 @@ struct RunState {
     self.stopping = stopping
     let before = json["methods"] ?? .object(JSONObject())
     if before != .object(methods) { problems.add(Self.difference(before, .object(methods), at: "methods")) }
+    for name in optimizer.slots.keys where steps[name] == nil { try optimizer.forget(name, start: start) }
     let file = try SafetensorsFile(path: folder + "/" + Self.tensors)
     for (name, count) in steps.members {
       guard let parameter = model.parameter(name) else {

@@ -94,11 +94,13 @@ public final class Trainer {
       let facts = ModelFacts(model)
       stack = try MethodStack(recipe.methods, catalog: run.methods, stage: StageFacts(model: facts, seed: recipe.seed, steps: run.steps))
       let names = Set(stack.selection(of: facts.parameters.map(\.name), at: Step(number: 0, total: run.steps, learningRate: 0)))
+      var kept = stack.facts
+      kept["data"] = .array(run.data.dataset.sources.map(\.json))
       manifest = Manifest(
         recipe: recipe.resolved, data: try run.dataFacts(), model: try run.modelFacts(), code: surroundings.code,
         libtorch: try Torch.version, device: device.description,
         processor: device.kind == .cpu ? surroundings.processor : try device.name, threads: threads,
-        seeds: [("recipe", Int(recipe.seed))], trained: Self.counts(facts, trained: names), facts: stack.facts)
+        seeds: [("recipe", Int(recipe.seed))], trained: Self.counts(facts, trained: names), facts: kept)
     }
 
     private static func counts(_ facts: ModelFacts, trained: Set<String>) -> [TrainedCount] {
@@ -137,9 +139,9 @@ public final class Trainer {
     let timing = try FileWriter(appendingTo: folder.timing, at: Files.exists(folder.timing) ? Files.size(folder.timing) : 0)
     began = surroundings.now()
     _ = try observer.observe(.began(manifest, steps: total, from: state.step))
-    var end = RunResult.End.finished
+    var end: RunResult.End = isOutOfPatience ? .stoppedEarly : .finished
     var savedStep = state.step == 0 ? -1 : state.step
-    while state.step < min(total, limit ?? total) {
+    while end == .finished, state.step < min(total, limit ?? total) {
       let step = Step(number: state.step, total: total, learningRate: recipe.schedule.rate(step: state.step, of: total))
       let record = try take(step)
       state.step += 1
@@ -147,28 +149,27 @@ public final class Trainer {
       let time = timingRecord()
       _ = try write(time.line, to: timing)
       let answer = try observer.observe(.step(record, time, of: total))
-      if isEvaluationDue(after: step) {
+      var isSaveDue = state.step % recipe.checkpoint.every == 0 || state.step == total || limit != nil
+      if isEvaluationDue(after: step) || limit != nil && recipe.evaluate != nil {
         let (score, isBest) = try evaluate()
         state.metricsBytes += try write(score.line, to: metrics)
         _ = try observer.observe(.evaluated(score, isBest: isBest))
-        if let stopping = recipe.earlyStopping, state.stopping.waited >= stopping.patience, state.step < total {
-          end = .stoppedEarly
-        }
+        if recipe.earlyStopping != nil, isBest { isSaveDue = true }
+        if isOutOfPatience, state.step < total { end = .stoppedEarly }
       }
       if case .stop = answer { end = .interrupted }
-      var isSaveDue = state.step % recipe.checkpoint.every == 0 || state.step == total || end != .finished || limit != nil
       if case .save = answer { isSaveDue = true }
+      if end != .finished { isSaveDue = true }
       if isSaveDue, savedStep != state.step {
         try metrics.sync()
         try save()
         savedStep = state.step
       }
-      if end != .finished { break }
     }
     if end == .stoppedEarly {
       _ = try observer.observe(.stoppedEarly(step: state.step, best: state.stopping.bestStep, evaluations: state.stopping.waited))
     }
-    if end != .interrupted, exporting { try export() }
+    if end != .interrupted, exporting { try export(step: takeBest()) }
     return RunResult(end: end, folder: folder, steps: state.step)
   }
 
@@ -236,6 +237,19 @@ public final class Trainer {
 
   // MARK: - Held-out loss
 
+  private var isOutOfPatience: Bool { run.recipe.earlyStopping.map { state.stopping.waited >= $0.patience } ?? false }
+
+  /// The step whose weights had the lowest held-out loss, where early stopping watches it.
+  private var bestStep: Int? { run.recipe.earlyStopping != nil && state.stopping.bestStep > 0 ? state.stopping.bestStep : nil }
+
+  /// Puts the weights of the lowest held-out loss into the model, where early stopping watches it; the step they are of.
+  private func takeBest() throws -> Int {
+    guard let best = bestStep, best != state.step else { return state.step }
+    let checkpoint = try checkpoints.checkpoint(step: best)
+    _ = try Torch.withoutGradients { try read(checkpoint) }
+    return best
+  }
+
   private func isEvaluationDue(after step: Step) -> Bool {
     guard let evaluate = run.recipe.evaluate else { return false }
     if step.number + 1 == run.steps { return true }
@@ -282,7 +296,7 @@ public final class Trainer {
   // MARK: - Saving
 
   private func save() throws {
-    let checkpoint = try checkpoints.save(step: state.step) { folder in
+    let checkpoint = try checkpoints.save(step: state.step, keepingBest: bestStep) { folder in
       try state.write(to: folder, optimizer: optimizer, order: model.parameters, methods: stack.facts)
     }
     _ = try observer.observe(.saved(path: checkpoint.path, step: checkpoint.step))
@@ -290,12 +304,16 @@ public final class Trainer {
 
   private func restore() throws {
     guard let checkpoint = try checkpoints.newest().checkpoint else { return }
-    state = try RunState(
+    state = try read(checkpoint)
+  }
+
+  private func read(_ checkpoint: CheckpointStore.Checkpoint) throws -> RunState {
+    try RunState(
       from: checkpoint.path, model: model, optimizer: optimizer, methods: stack.facts, start: { try self.source.start(of: $0.facts) })
   }
 
   /// The result as a model folder, read back and compared with the trained weights on the first rows of the data.
-  private func export() throws {
+  private func export(step: Int) throws {
     let moved = optimizer.slots.mapValues(\.master)
     try Export(folder: run.folder, tokenizerFiles: run.tokenizerFiles)
       .write(to: folder.final, parameters: model.parameters.map(\.facts), moved: moved, source: source)
@@ -308,7 +326,7 @@ public final class Trainer {
       let theirs = try back.logits(back.forward(batch).hidden.selecting(places, axis: 0))
       return try ours.largestDifference(to: theirs)
     }
-    _ = try observer.observe(.exported(path: folder.final, largestDifference: difference))
+    _ = try observer.observe(.exported(path: folder.final, step: step, largestDifference: difference))
   }
 
   private func timingRecord() -> TimingRecord {

@@ -22,11 +22,16 @@ struct Process {
   let pid: pid_t
   let folder: String
 
-  init(_ arguments: [String], in folder: String) {
+  static let holdfast = packageRoot + "/.build/release/holdfast"
+
+  /// - Parameters:
+  ///   - folder: where what it prints is kept.
+  ///   - input: a file that it reads as standard input.
+  init(_ arguments: [String], in folder: String, program: String = Process.holdfast, input: String = "/dev/null") {
     self.folder = folder
-    let program = packageRoot + "/.build/release/holdfast"
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
+    posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, folder + "/out", O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     posix_spawn_file_actions_addopen(&actions, 2, folder + "/err", O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -52,6 +57,10 @@ struct Process {
 
 /// A folder that goes away with its test, holding a small model without weights and some text of the little world.
 final class Workshop {
+  /// The model that comes with Holdfast, and a random one of the fixtures, without a tokenizer.
+  static let trained = packageRoot + "/World/base"
+  static let random = packageRoot + "/Tests/Fixtures/models/llama"
+
   let path: String
 
   init(examples: Int = 400) throws {
@@ -68,7 +77,7 @@ final class Workshop {
 
   deinit { try? Files.remove(path) }
 
-  /// Writes a recipe of the given lines, beside what every test shares.
+  /// Writes a recipe of the given lines, beside what every test shares and they do not say otherwise.
   func recipe(_ name: String, _ lines: String) throws -> String {
     let file = "\(path)/\(name).yaml"
     let common = """
@@ -82,15 +91,53 @@ final class Workshop {
       output: \(path)/\(name)
 
       """
-    try Files.writeAtomically(common + lines + "\n", to: file)
+    let keys = Set(lines.split(separator: "\n").map { $0.prefix { $0 != ":" } })
+    let kept = common.split(separator: "\n").filter { !keys.contains($0.prefix { $0 != ":" }) }
+    try Files.writeAtomically(kept.joined(separator: "\n") + "\n" + lines + "\n", to: file)
     return file
   }
 
   @discardableResult
   func holdfast(_ arguments: String...) -> Outcome { Process(arguments, in: path).wait() }
 
+  /// The command with `text` on its standard input.
+  func holdfast(_ arguments: String..., reading text: String) throws -> Outcome {
+    Process(arguments, in: path, input: try write(text, to: "in")).wait()
+  }
+
+  /// A script of the shell in which `$holdfast` is the command.
+  func shell(_ script: String) -> Outcome {
+    Process(["-c", "holdfast=\(Process.holdfast)\n" + script], in: path, program: "/bin/sh").wait()
+  }
+
+  /// Writes a file beside the others; its path.
+  @discardableResult
+  func write(_ text: String, to name: String) throws -> String {
+    try Files.writeAtomically(text, to: path + "/" + name)
+    return path + "/" + name
+  }
+
+  /// A copy of a model folder that a test may damage; its path.
+  func copy(_ folder: String, as name: String) throws -> String {
+    let copy = path + "/" + name
+    try Files.makeFolder(copy)
+    for file in try Files.list(folder) {
+      let from = try MappedFile(path: folder + "/" + file)
+      try withExtendedLifetime(from) { try FileWriter(path: copy + "/" + file).write(from.bytes) }
+    }
+    return copy
+  }
+
   func bytes(_ name: String) throws -> [UInt8] {
     let file = try MappedFile(path: path + "/" + name)
     return withExtendedLifetime(file) { Array(file.bytes) }
   }
+}
+
+extension Outcome {
+  /// What was printed, a JSON value each line.
+  func lines() throws -> [JSON] { try output.split(separator: "\n").map { try JSON(text: String($0)) } }
+
+  /// Which of the words are not in what it printed, on either stream.
+  func lacks(_ words: String...) -> [String] { words.filter { !(output + errors).contains($0) } }
 }

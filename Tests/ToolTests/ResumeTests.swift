@@ -1,4 +1,5 @@
 import HoldfastBasics
+import HoldfastRecords
 import Testing
 #if canImport(Glibc)
 import Glibc
@@ -68,13 +69,57 @@ import Darwin
     usleep(100_000)
     process.interrupt()
     let outcome = process.wait()
-    #expect(outcome.status == 0)
-    #expect(outcome.errors.contains("holdfast resume"))
+    #expect(outcome.status == 128 + SIGINT, "\(outcome.errors)")
+    #expect(outcome.errors.hasSuffix(" and saved; go on with: holdfast resume \(shop.path)/stopped\n"), "\(outcome.errors)")
     #expect(!Files.exists(shop.path + "/stopped/final"))
     #expect(shop.holdfast("resume", shop.path + "/stopped").status == 0)
     #expect(try shop.bytes("whole/final/model.safetensors") == shop.bytes("stopped/final/model.safetensors"))
     #expect(try shop.bytes("whole/metrics.jsonl") == shop.bytes("stopped/metrics.jsonl"))
   }
+
+  /// Held-out loss of other text falls, then rises: the export is the weights at its lowest, through a stop and a resume too.
+  @Test func earlyStoppingExportsTheBestWeights() throws {
+    let shop = try Workshop()
+    let lines = """
+      steps: 60
+      batch: 2
+      method: half
+      learning_rate: 1.0e-3
+      schedule: constant
+      evaluate: {data: \(shop.path)/text.jsonl, every: 1, rows: 8}
+      early_stopping: {patience: 3}
+      checkpoint: {every: 7, keep: 1}
+      """
+    let outcome = shop.holdfast("tune", try shop.recipe("whole", lines))
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    let (steps, scores) = try RunFolder(shop.path + "/whole").readMetrics()
+    let best = try #require(scores.min { $0.value < $1.value }?.step)
+    #expect(steps.count == best + 3 && steps.count < 60 && best > 1, "\(scores.map(\.value))")
+    #expect(outcome.errors.contains("the weights after step \(best), where the held-out loss was lowest"), "\(outcome.errors)")
+    #expect(outcome.errors.contains("differ by at most 0 "))
+    // The checkpoint of the best step stays beside the newest, and its weights are those of a run that ends there.
+    let names = ["step-\(padded(best))", "step-\(padded(steps.count))"]
+    #expect(try Files.list(shop.path + "/whole/checkpoints") == names)
+    let short = shop.holdfast("tune", try shop.recipe("short", lines), "--steps", "\(best)")
+    try #require(short.status == 0)
+    #expect(try shop.bytes("whole/final/model.safetensors") == shop.bytes("short/final/model.safetensors"))
+
+    // Stopped behind the best step and resumed; and resumed once more when all is done.
+    let process = Process(["tune", try shop.recipe("stopped", lines)], in: shop.path)
+    while !Files.exists(shop.path + "/stopped/checkpoints/step-\(padded(best))") { usleep(1000) }
+    process.kill()
+    _ = process.wait()
+    for _ in 0..<2 {
+      try Files.remove(shop.path + "/stopped/final")
+      let resumed = shop.holdfast("resume", shop.path + "/stopped")
+      #expect(resumed.status == 0, "\(resumed.errors)")
+      #expect(try shop.bytes("whole/final/model.safetensors") == shop.bytes("stopped/final/model.safetensors"))
+      #expect(try shop.bytes("whole/metrics.jsonl") == shop.bytes("stopped/metrics.jsonl"))
+    }
+    #expect(try Files.list(shop.path + "/stopped/checkpoints") == names)
+  }
+
+  private func padded(_ step: Int) -> String { String("000000\(step)".suffix(6)) }
 
   @Test func resumeRefusesOtherDataAndNamesIt() throws {
     let shop = try Workshop()

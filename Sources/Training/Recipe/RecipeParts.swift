@@ -105,14 +105,14 @@ public struct EvaluateRecipe: Sendable, Hashable {
   }
 }
 
-/// Stopping when the held-out loss no longer falls.
+/// Stopping when the held-out loss no longer falls. The export then holds the weights whose loss was lowest.
 public struct EarlyStopping: Sendable, Hashable {
   public let patience: Int
   public let minimumImprovement: Double
 
   init(_ reader: KeyReader) {
     patience = reader.value(
-      "patience", default: 3, in: 1..., unit: "evaluations", doc: "The run stops after so many without improvement.")
+      "patience", default: 3, in: 1..., unit: "evaluations", doc: "The run stops after so many without improvement. Whether it stops or not, `final/` holds the weights whose held-out loss was lowest, and their checkpoint is kept.")
     minimumImprovement = reader.value(
       "minimum_improvement", default: 0.0, in: 0..., unit: "nats a label", doc: "What counts as an improvement of the loss.")
   }
