@@ -1,22 +1,33 @@
 /// A table, for the terminal, Markdown and a page alike.
 public struct Table: Sendable, Hashable {
+  /// Where a column's text stands.
   public enum Alignment: Sendable { case left, right }
 
+  /// A column with its title.
   public struct Column: Sendable, Hashable {
+    /// Empty: none.
     public var title: String
+    /// Text to the left, numbers to the right.
     public var alignment: Alignment
+    /// Whether its cells hold sentences: on a page they take several lines, and on a phone the cells of a row stand one
+    /// below another, each with its title.
+    public var wraps: Bool
 
-    public init(_ title: String, _ alignment: Alignment = .right) {
+    public init(_ title: String, _ alignment: Alignment = .right, wraps: Bool = false) {
       self.title = title
       self.alignment = alignment
+      self.wraps = wraps
     }
   }
 
   /// What a cell's value means; shown by weight and colour, never by colour alone.
   public enum Emphasis: Sendable { case none, strong, good, bad, faint }
 
+  /// What stands in one place.
   public struct Cell: Sendable, Hashable, ExpressibleByStringLiteral, ExpressibleByStringInterpolation {
+    /// As it is shown, unit and all.
     public var text: String
+    /// What the text means beside what it says.
     public var emphasis: Emphasis
 
     public init(_ text: String, _ emphasis: Emphasis = .none) {
@@ -27,7 +38,9 @@ public struct Table: Sendable, Hashable {
     public init(stringLiteral value: String) { self.init(value) }
   }
 
+  /// From left to right.
   public var columns: [Column]
+  /// From top to bottom, as many cells in each as there are columns.
   public private(set) var rows: [[Cell]] = []
   /// Rows before which a rule stands.
   public private(set) var rules: Set<Int> = []

@@ -39,8 +39,8 @@ struct DemoCommand: ParsableCommand {
     let report = demo.output + "/report.html"
     try Files.writeAtomically(DemoReport(result: result, demo: demo).page.html, to: report)
     let page = DemoReport(result: result, demo: demo)
-    print(page.shortTable.terminal(colour: Terminal.hasColour))
-    print(page.familyTable.terminal(colour: Terminal.hasColour))
+    print(page.shortTable.terminal(width: Terminal.width, colour: Terminal.hasColour))
+    print(page.familyTable.terminal(width: Terminal.width, colour: Terminal.hasColour))
     print("\(Numbers.duration(ThisProcess.now() - began)); the page with the plot: \(report)")
   }
 
@@ -57,7 +57,10 @@ private final class DemoConsole: RunObserver {
       printError(
         "  " + ProgressLine(step: record.step + 1, of: total, loss: record.loss, tokensPerSecond: timing.tokensPerSecond, secondsLeft: left).text())
     }
-    if ThisProcess.isInterrupted { throw CleanExit.message("interrupted; the demo's runs so far stay in its folder") }
+    if ThisProcess.isInterrupted {
+      printError("interrupted; the demo's runs so far stay in its folder")
+      throw ExitCode(ThisProcess.interruptedStatus)
+    }
     return .goOn
   }
 }
@@ -84,25 +87,27 @@ struct DemoReport {
     return short.table
   }
 
-  /// Each family of versatility, in percent.
+  /// Each family of versatility, in percent with standard errors.
   var familyTable: Table {
     var table = Table([""] + result.base.families.map(\.name))
-    for outcome in [result.base] + result.outcomes {
-      table.add([Table.Cell(outcome.name, .strong)] + outcome.families.map { Table.Cell(Numbers.percent($0.value, decimals: 0)) })
+    for (index, outcome) in ([result.base] + result.outcomes).enumerated() {
+      if index == 1 { table.addRule() }
+      table.add([Table.Cell(outcome.name, .strong)] + outcome.families.map { Table.Cell(Numbers.percent($0.value, $0.standardError)) })
     }
     return table
   }
 
   var page: Page {
     let full = result.outcomes[0]
-    var answers = Table(columns: [Table.Column("", .left), Table.Column("question", .left), Table.Column("right", .left)]
-      + ([result.base] + result.outcomes.prefix(demo.ways.count)).map { Table.Column($0.name, .left) })
+    // Interpolated models answer between the base and full fine-tuning, and would make the table too wide to read.
+    let shown = [result.base] + result.outcomes.prefix(demo.ways.count)
+    var answers = Table(
+      columns: [Table.Column("family", .left), Table.Column("question", .left, wraps: true), Table.Column("right", .left, wraps: true)]
+        + shown.map { Table.Column($0.name, .left, wraps: true) })
     for (i, question) in result.questions.enumerated() {
       answers.add(
         [Table.Cell(question.family, .faint), Table.Cell(question.prompt), Table.Cell(question.expected)]
-          + ([result.base] + result.outcomes.prefix(demo.ways.count)).map {
-            Table.Cell($0.answers[i], $0.answers[i] == question.expected ? .good : .bad)
-          })
+          + shown.map { Table.Cell($0.answers[i], $0.answers[i] == question.expected ? .good : .bad) })
     }
     let lost = (result.base.versatility.value - full.versatility.value) * 100
     return Page(
@@ -116,9 +121,10 @@ struct DemoReport {
             .init("kept of what it knew", "\(Numbers.percent(full.versatility.value)) %", note: "from \(Numbers.percent(result.base.versatility.value)) %: \(Numbers.fixed(lost, 1)) points forgotten"),
           ]),
           .plot(tradeOff.plot()),
-          .note("Bars are one standard error over items of one run. Points at different heights learned differently much; only at the same height does further right mean that more was kept. One seed: a study with several is what `frontier` is for."),
+          .note("Bars are one standard error over items of one run. Points at different heights learned differently much; only at the same height does further right mean that more was kept. This is one seed: another one moves every point."),
         ]),
-        Page.Section("Numbers", [.table(tradeOff.table), .note("± is one standard error; shares of \(demo.items) held-out items a family, exact match of greedy answers.")]),
+        Page.Section("Numbers", [.table(shortTable), .note("In percent, ± one standard error: exact match of greedy answers to \(demo.items) held-out items a family. Speciality is the new domain, versatility the mean of the families that the base knew; change is in points of versatility.")]),
+        Page.Section("What it knew, by family", [.table(familyTable)]),
         Page.Section("Answers before and after", [.table(answers)]),
       ])
   }

@@ -61,7 +61,7 @@ struct EvaluateCommand: ParsableCommand {
     if json {
       for record in report.records { try output.line(record.json) }
     } else {
-      output.append(report.table.terminal())
+      output.append(report.table.terminal(width: Terminal.width))
     }
     try output.flush()
   }

@@ -23,4 +23,11 @@ enum Shipped {
 enum Terminal {
   /// Colour only where a person looks.
   static var hasColour: Bool { isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == nil }
+
+  /// Columns of the terminal that standard output goes to; 100 where it goes elsewhere.
+  static var width: Int {
+    var size = winsize()
+    guard isatty(STDOUT_FILENO) == 1, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 100 }
+    return max(40, min(Int(size.ws_col), 160))
+  }
 }

@@ -68,10 +68,10 @@ struct TerminalTests {
   @Test func progress() {
     let line = ProgressLine(step: 120, of: 1000, loss: 1.23456, tokensPerSecond: 12_345, secondsLeft: 130)
     let full = line.text(width: 100)
-    #expect(full == "step  120/1000  loss 1.2346  12.3k tok/s  2 min 10 s left  ███▌··························  12 %")
+    #expect(full == "step  120/1000  █▍··········  12 %  loss 1.2346  12.3k tok/s  2 min 10 s left")
     #expect(line.text(width: 60) == "step  120/1000  loss 1.2346  12.3k tok/s  2 min 10 s left")
     for width in 10...100 { #expect(line.text(width: width).displayWidth <= width) }
-    #expect(ProgressLine(step: 5, of: 5, secondsLeft: 0).text(width: 40) == "step 5/5  ███████████████████████ 100 %")
+    #expect(ProgressLine(step: 5, of: 5, secondsLeft: 0).text(width: 40) == "step 5/5  ████████████ 100 %")
     #expect(ProgressLine.secondsLeft(step: 0, of: 5, elapsed: 1) == nil)
     #expect(ProgressLine.secondsLeft(step: 2, of: 5, elapsed: 4) == 6)
     #expect(ProgressLine.bar(0.5, width: 4) == "██··" && ProgressLine.bar(2, width: 2) == "██" && ProgressLine.bar(-1, width: 2) == "··")

@@ -41,8 +41,10 @@ enum HTML {
   }
 
   private static func table(_ table: Table) -> String {
+    let stacks = table.columns.contains { $0.wraps }
     func name(_ column: Int, _ cell: Table.Cell? = nil) -> String {
       var names = table.columns[column].alignment == .right ? ["right"] : []
+      if table.columns[column].wraps { names.append("text") }
       switch cell?.emphasis {
       case .strong: names.append("strong")
       case .good: names.append("good")
@@ -52,12 +54,15 @@ enum HTML {
       }
       return names.isEmpty ? "" : " class=\"\(names.joined(separator: " "))\""
     }
-    var out = "<div class=\"scroll\">\n<table>\n<thead><tr>"
+    var out = "<div class=\"scroll\">\n<table\(stacks ? " class=\"stack\"" : "")>\n<thead><tr>"
     for (index, column) in table.columns.enumerated() { out += "<th\(name(index))>\(escape(column.title))</th>" }
     out += "</tr></thead>\n<tbody>\n"
     for (row, cells) in table.rows.enumerated() {
       out += table.rules.contains(row) ? "<tr class=\"rule\">" : "<tr>"
-      for (index, cell) in cells.enumerated() { out += "<td\(name(index, cell))>\(escape(cell.text))</td>" }
+      for (index, cell) in cells.enumerated() {
+        let title = stacks ? " data-title=\"\(escape(table.columns[index].title))\"" : ""
+        out += "<td\(name(index, cell))\(title)>\(escape(cell.text))</td>"
+      }
       out += "</tr>\n"
     }
     return out + "</tbody>\n</table>\n</div>\n"

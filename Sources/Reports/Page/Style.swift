@@ -43,6 +43,8 @@ extension HTML {
     th:first-child, td:first-child { padding-left: 0; }
     th:last-child, td:last-child { padding-right: 0; }
     td { border-bottom: 1px solid var(--grid); white-space: nowrap; }
+    .stack td { vertical-align: top; }
+    td.text { white-space: normal; overflow-wrap: break-word; }
     tr.rule td { border-top: 1.5px solid var(--soft); }
     .right { text-align: right; }
     .strong { font-weight: 650; }
@@ -98,7 +100,14 @@ extension HTML {
       .figures { grid-template-columns: 1fr 1fr; }
       .figure-value { font-size: 1.25rem; }
       dl > div { grid-template-columns: 1fr; gap: 0; }
+      table { font-size: 0.875rem; }
+      th, td { padding: 0.4rem 0.5rem; }
       th:first-child, td:first-child { position: sticky; left: 0; background: var(--page); }
+      .stack thead { display: none; }
+      .stack, .stack tbody, .stack tr { display: block; }
+      .stack tr { border-bottom: 1px solid var(--grid); padding: 0.6rem 0; }
+      .stack td { display: grid; grid-template-columns: 7.5rem 1fr; gap: 0.75rem; position: static; border: 0; padding: 0.1rem 0; }
+      .stack td::before { content: attr(data-title); color: var(--soft); font-weight: 400; }
       .plot.wide { display: none; }
       .plot.narrow { display: block; }
     }

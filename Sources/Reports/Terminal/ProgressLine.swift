@@ -2,10 +2,13 @@
 public struct ProgressLine: Sendable, Hashable {
   /// Steps done.
   public var step: Int
+  /// Steps of the whole run.
   public var steps: Int
   /// nil before the first step.
   public var loss: Double?
+  /// nil where nothing was timed.
   public var tokensPerSecond: Double?
+  /// nil where it cannot be told; not shown after the last step.
   public var secondsLeft: Double?
 
   public init(step: Int, of steps: Int, loss: Double? = nil, tokensPerSecond: Double? = nil, secondsLeft: Double? = nil) {
@@ -21,20 +24,21 @@ public struct ProgressLine: Sendable, Hashable {
     step > 0 && step <= steps ? elapsed / Double(step) * Double(steps - step) : nil
   }
 
-  /// The line, at most `width` columns; the bar takes what is left and goes first when that is little.
+  /// The line, at most `width` columns. What varies in length comes last, so that lines one below another align; the
+  /// bar is left out where it does not fit.
   public func text(width: Int = 80) -> String {
     let total = String(steps)
     let count = String(step)
-    var parts = ["step " + String(repeating: " ", count: max(0, total.count - count.count)) + count + "/" + total]
-    if let loss { parts.append("loss " + Numbers.fixed(loss, 4)) }
-    if let tokensPerSecond { parts.append(Numbers.compact(tokensPerSecond) + " tok/s") }
-    if step < steps, let secondsLeft { parts.append(Numbers.duration(secondsLeft) + " left") }
+    let place = "step " + String(repeating: " ", count: max(0, total.count - count.count)) + count + "/" + total
     let share = steps > 0 ? min(1, max(0, Double(step) / Double(steps))) : 0
     let percent = Numbers.fixed(share * 100, 0)
-    let words = parts.joined(separator: "  ")
-    let room = width - words.displayWidth - 9
-    guard room >= 6 else { return words.cut(to: width) }
-    return words + "  " + Self.bar(share, width: min(room, 30)) + " " + String(repeating: " ", count: 3 - percent.count) + percent + " %"
+    let bar = Self.bar(share, width: 12) + " " + String(repeating: " ", count: 3 - percent.count) + percent + " %"
+    var facts: [String] = []
+    if let loss { facts.append("loss " + Numbers.fixed(loss, 4)) }
+    if let tokensPerSecond { facts.append(Numbers.compact(tokensPerSecond) + " tok/s") }
+    if step < steps, let secondsLeft { facts.append(Numbers.duration(secondsLeft) + " left") }
+    let line = ([place, bar] + facts).joined(separator: "  ")
+    return line.displayWidth <= width ? line : ([place] + facts).joined(separator: "  ").cut(to: width)
   }
 
   /// A bar in eighths of a column.
