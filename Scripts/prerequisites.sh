@@ -19,12 +19,12 @@ check_prerequisites() {
   local missing=() scratch
   # Looked at once for each set of tools; the paths and versions of the tools are the key.
   local key
-  key="$(command -v swift swiftc git python3 g++ clang++ flock || true) ${CXX:-} $(swift --version 2>/dev/null | head -n 1) $(python3 --version 2>/dev/null)"
+  key="$(command -v swift swiftc git python3 g++ clang++ flock || true) ${CXX:-} $(swift --version 2>/dev/null | head -n 1 || true) $(python3 --version 2>/dev/null || true)"
   [ "$key" = "$(cat "$own/prerequisites" 2>/dev/null)" ] && [ -d "$torch/lib" ] && return
   scratch=$(mktemp -d)
 
   local swift_version
-  swift_version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)
+  swift_version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1 || true)
   if [ -z "$swift_version" ] || [ "$(printf '6.1\n%s\n' "$swift_version" | sort -V | head -n 1)" != 6.1 ]; then
     missing+=("Swift 6.1 or newer${swift_version:+ (here is $swift_version)}
       curl -O https://download.swift.org/swiftly/linux/swiftly-$(uname -m).tar.gz && tar zxf swiftly-$(uname -m).tar.gz && ./swiftly init")
