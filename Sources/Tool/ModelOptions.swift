@@ -18,9 +18,8 @@ struct ModelOptions: ParsableArguments {
     if let threads, threads < 1 { throw ValidationError("--threads must be 1 or more") }
   }
 
-  func load() throws -> Decoder {
+  private func load(_ folder: ModelFolder) throws -> Decoder {
     Waiting.sleepsSoon()
-    let folder = try ModelFolder(model)
     if let threads { try Torch.setThreads(threads) }
     let place = Device(device)!
     guard try place.isAvailable else { throw EngineError("libtorch sees no device \(place) here; try --device cpu") }
@@ -28,7 +27,8 @@ struct ModelOptions: ParsableArguments {
   }
 
   func evaluator() throws -> Evaluator {
+    let folder = try ModelFolder(model)
     let tokenizer = try Tokenizer(folder: model)
-    return try Evaluator(model: load(), tokenizer: tokenizer)
+    return try Evaluator(model: load(folder), tokenizer: tokenizer)
   }
 }
