@@ -11,6 +11,7 @@ public struct Sampling: Sendable, Hashable {
   public var temperature: Double
   /// The smallest set of likeliest tokens whose probability reaches this is drawn from (Holtzman et al. 2020); 1: all.
   public var topP: Double
+  /// Decides the draws; those of a row depend on its own seed alone.
   public var seed: UInt64
 
   public init(temperature: Double = 0, topP: Double = 1, seed: UInt64 = 0) {
@@ -20,6 +21,7 @@ public struct Sampling: Sendable, Hashable {
     self.seed = seed
   }
 
+  /// The likeliest token, always.
   public static let greedy = Sampling()
 
   /// The token for one row. `generator` is not touched when greedy. Ties go to the lowest id.

@@ -4,10 +4,13 @@ public import HoldfastModels
 
 /// What to continue and when to stop.
 public struct GenerationRequest: Sendable, Hashable {
+  /// Token ids to continue; at least one.
   public var prompt: [Int]
+  /// Tokens to add at most.
   public var maximumTokens: Int
   /// Generation ends behind one of these; it stands at the end of the result.
   public var stopIDs: Set<Int>
+  /// How each token is chosen.
   public var sampling: Sampling
 
   public init(prompt: [Int], maximumTokens: Int, stopIDs: Set<Int> = [], sampling: Sampling = .greedy) {

@@ -6,6 +6,7 @@ internal import Foundation
 
 /// A measured number with its standard error.
 public struct Estimate: Sendable, Hashable {
+  /// In the unit of what was measured.
   public let value: Double
   /// nil where one observation or none stands behind it.
   public let standardError: Double?
@@ -56,6 +57,7 @@ public struct Estimate: Sendable, Hashable {
     Estimate(value: exp(value), standardError: standardError.map { exp(value) * $0 }, count: count)
   }
 
+  /// Value and error in another unit, `factor` of it to one of this.
   public func scaled(by factor: Double) -> Estimate {
     Estimate(value: value * factor, standardError: standardError.map { $0 * abs(factor) }, count: count)
   }

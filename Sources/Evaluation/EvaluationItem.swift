@@ -4,6 +4,7 @@ public import HoldfastDatasets
 ///
 /// Prompt and completion, and prompt and option, are joined as they stand: a space between them is in one of them.
 public struct EvaluationItem: Sendable, Hashable {
+  /// The text before the answer, as the model reads it.
   public var prompt: String
   /// How the right answer reads behind the prompt.
   public var completion: String

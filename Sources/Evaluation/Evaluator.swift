@@ -4,7 +4,9 @@ public import HoldfastTokenizers
 
 /// A model with its tokenizer, asked for scores.
 public struct Evaluator {
+  /// Weights, on the device that computes.
   public let model: Decoder
+  /// The model's own.
   public let tokenizer: Tokenizer
   /// What the tokenizer puts in front of a text.
   public let front: [Int]

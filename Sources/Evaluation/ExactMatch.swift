@@ -6,6 +6,7 @@ internal import HoldfastTokenizers
 
 /// Which generated answers were the expected ones.
 public struct MatchScores: Sendable {
+  /// In the order of the items.
   public let isMatch: [Bool]
   /// Answers that had to be generated to the end; the others were decided before.
   public let generated: Int
@@ -13,6 +14,7 @@ public struct MatchScores: Sendable {
   /// The share of matches.
   public var share: Estimate { .mean(isMatch.map { $0 ? 1 : 0 }) }
 
+  /// The share as a record `NAME.exact_match`.
   public func records(name: String, what: String, step: Int? = nil) -> [ScoreRecord] {
     [share.record("\(name).exact_match", unit: "share of items", what: what, step: step)]
   }

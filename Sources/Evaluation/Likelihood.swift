@@ -5,6 +5,7 @@ public import HoldfastModels
 public struct LikelihoodRequest: Sendable, Hashable {
   /// At least one id: nothing can be said about a first token.
   public var context: [Int]
+  /// Tokens whose probability is asked for, in their order.
   public var continuation: [Int]
 
   public init(context: [Int], continuation: [Int]) {

@@ -12,10 +12,13 @@ public enum LengthNormalization: String, Sendable, Hashable, CaseIterable {
 
 /// The likelihood of every option of a list of questions.
 public struct ChoiceScores: Sendable {
+  /// One option behind its prompt.
   public struct Option: Sendable, Hashable {
     /// Nats, summed over the option's tokens.
     public let logProbability: Double
+    /// Tokens that were scored.
     public let tokens: Int
+    /// UTF-8 bytes of the option's text.
     public let bytes: Int
 
     public init(logProbability: Double, tokens: Int, bytes: Int) {
@@ -24,6 +27,7 @@ public struct ChoiceScores: Sendable {
       self.bytes = bytes
     }
 
+    /// Nats, or nats a token or byte; the highest is picked.
     public func score(_ normalization: LengthNormalization) -> Double {
       switch normalization {
       case .none: logProbability
@@ -59,6 +63,7 @@ public struct ChoiceScores: Sendable {
   /// The share of right picks.
   public func accuracy(_ normalization: LengthNormalization) -> Estimate { .mean(hits(normalization)) }
 
+  /// Accuracies as records: `NAME.accuracy`, `NAME.accuracy_per_token` and `NAME.accuracy_per_byte`.
   public func records(name: String, what: String, step: Int? = nil) -> [ScoreRecord] {
     LengthNormalization.allCases.map { normalization in
       let suffix = normalization == .none ? "" : "_per_\(normalization.rawValue)"

@@ -9,7 +9,9 @@ public struct ParityLine: Sendable, Hashable {
   public let name: String
   /// Largest absolute difference; for tokens the number of those that differ.
   public let difference: Double
+  /// The largest `difference` that is agreement.
   public let bound: Double
+  /// Whether the difference is within the bound.
   public var agrees: Bool { difference <= bound }
 }
 

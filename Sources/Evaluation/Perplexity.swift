@@ -32,9 +32,11 @@ public struct WindowRule: Sendable, Hashable {
 
 /// What a model says about every token of a text.
 public struct TextScores: Sendable {
+  /// The text's tokens, without any front.
   public let ids: [Int]
   /// nil for a token that had nothing in front of it.
   public let scores: [TokenScore?]
+  /// How the text was cut.
   public let rule: WindowRule
 
   /// Neighbours in a text are not independent: errors are taken over blocks of this many tokens.

@@ -2,8 +2,11 @@ public import HoldfastBasics
 
 /// A file that a run read: where it was and what was in it.
 public struct FileFact: Sendable, Hashable {
+  /// As the recipe named it.
   public let path: String
+  /// Its size.
   public let bytes: Int
+  /// 64 hexadecimal digits.
   public let sha256: String
 
   public init(path: String, bytes: Int, sha256: String) {
@@ -30,7 +33,9 @@ public struct FileFact: Sendable, Hashable {
 public struct TrainedCount: Sendable, Hashable {
   /// Such as `embedding`, `layer 3`, `head`.
   public let part: String
+  /// Parameters of the part that train.
   public let trained: Int
+  /// All parameters of the part.
   public let total: Int
 
   public init(part: String, trained: Int, total: Int) {
@@ -39,6 +44,7 @@ public struct TrainedCount: Sendable, Hashable {
     self.total = total
   }
 
+  /// Share that trains, 0 to 1.
   public var fraction: Double { total == 0 ? 0 : Double(trained) / Double(total) }
   var json: JSON { ["part": .string(part), "trained": .integer(trained), "total": .integer(total)] }
 
@@ -56,6 +62,7 @@ public struct Manifest: Sendable, Hashable {
 
   /// Every key, defaults included.
   public var recipe: JSONObject
+  /// Training data, then held-out data.
   public var data: [FileFact]
   /// Configuration, weights and tokenizer.
   public var model: [FileFact]
@@ -67,9 +74,11 @@ public struct Manifest: Sendable, Hashable {
   public var device: String
   /// The processor or accelerator by name, with what decides its arithmetic.
   public var processor: String
+  /// CPU threads that computed.
   public var threads: Int
   /// By what they are for.
   public var seeds: [(name: String, seed: Int)]
+  /// By part, in the model's order.
   public var trained: [TrainedCount]
   /// What methods and preparations want kept: plans, artifacts.
   public var facts: JSONObject
@@ -101,6 +110,7 @@ public struct Manifest: Sendable, Hashable {
   public static func == (a: Self, b: Self) -> Bool { a.json == b.json }
   public func hash(into hasher: inout Hasher) { hasher.combine(json) }
 
+  /// The manifest as `manifest.json` holds it.
   public var json: JSON {
     [
       "format": .integer(Self.format), "recipe": .object(recipe), "data": .array(data.map(\.json)),
@@ -111,6 +121,7 @@ public struct Manifest: Sendable, Hashable {
     ]
   }
 
+  /// Reads it back. Throws every member that is missing or of another kind; `subject` is what the complaints begin with.
   public init(_ json: JSON, subject: String = "manifest.json") throws(Problems) {
     var reader = FactReader(json, subject: subject)
     let format = reader.int("format")
@@ -138,6 +149,7 @@ public struct Manifest: Sendable, Hashable {
     try self.init(try MappedFile(path: path).json(), subject: path)
   }
 
+  /// Writes the whole file or none of it.
   public func write(to path: String) throws(FileError) {
     try Files.writeAtomically(json.text(.pretty) + "\n", to: path)
   }
@@ -151,6 +163,7 @@ extension Manifest {
     /// The same run, whose last bits may differ: threads, libtorch, device, processor or code differ.
     public var bits: [String] = []
 
+    /// Whether all is as it was.
     public var isEmpty: Bool { run.isEmpty && bits.isEmpty }
   }
 

@@ -2,6 +2,7 @@ internal import HoldfastBasics
 
 /// Where the parts of a run lie.
 public struct RunFolder: Sendable, Hashable {
+  /// The folder itself.
   public let path: String
 
   public init(_ path: String) { self.path = path }
@@ -20,15 +21,19 @@ public struct RunFolder: Sendable, Hashable {
     return run
   }
 
+  /// What the run is made of; written before the first step.
   public var manifest: String { path + "/manifest.json" }
   /// Steps and held-out scores, decided by seed and data alone.
   public var metrics: String { path + "/metrics.jsonl" }
+  /// What the clock said of each step.
   public var timing: String { path + "/timing.jsonl" }
   /// For TensorBoard, which takes every file with `tfevents` in its name.
   public var events: String { path + "/events.tfevents" }
+  /// A `CheckpointStore`.
   public var checkpoints: String { path + "/checkpoints" }
   /// The export.
   public var final: String { path + "/final" }
+  /// The run's page.
   public var report: String { path + "/report.html" }
 
   /// Steps and scores of `metrics.jsonl`, in its order. A last line without its end, as a killed run leaves it,
@@ -41,6 +46,7 @@ public struct RunFolder: Sendable, Hashable {
     return (steps, scores)
   }
 
+  /// Records of `timing.jsonl`, with the same care as `readMetrics`.
   public func readTiming() throws -> [TimingRecord] {
     var records: [TimingRecord] = []
     try RunFolder.lines(of: timing) { records.append(try TimingRecord($0, subject: $1)) }

@@ -10,6 +10,7 @@ public struct StepRecord: Sendable, Hashable {
   public let units: Int
   /// Total norm of the gradient before clipping.
   public let gradientNorm: Double
+  /// The rate of this step.
   public let learningRate: Double
   /// Passes over the data that were complete before this step.
   public let epoch: Int
@@ -35,6 +36,7 @@ public struct StepRecord: Sendable, Hashable {
   public static func == (a: Self, b: Self) -> Bool { a.json == b.json }
   public func hash(into hasher: inout Hasher) { hasher.combine(json) }
 
+  /// The record as an object; terms only where there are some.
   public var json: JSON {
     var object: JSONObject = [
       "step": .integer(step), "loss": .number(loss), "units": .integer(units), "norm": .number(gradientNorm),
@@ -44,6 +46,7 @@ public struct StepRecord: Sendable, Hashable {
     return .object(object)
   }
 
+  /// Reads it back. Throws every member that is missing or of another kind; `subject` is what the complaints begin with.
   public init(_ json: JSON, subject: String = "metrics.jsonl") throws(Problems) {
     var reader = FactReader(json, subject: subject)
     step = reader.int("step")
@@ -63,9 +66,11 @@ public struct StepRecord: Sendable, Hashable {
 
 /// What the clock and the machine said about a step; differs from run to run.
 public struct TimingRecord: Sendable, Hashable {
+  /// Counted from 0, as in `StepRecord`.
   public let step: Int
   /// Since the run, or its resumption, began.
   public let seconds: Double
+  /// Since the run or its resumption began.
   public let tokensPerSecond: Double
   /// Most memory held so far.
   public let peakBytes: Int
@@ -77,6 +82,7 @@ public struct TimingRecord: Sendable, Hashable {
     self.peakBytes = peakBytes
   }
 
+  /// The record as an object.
   public var json: JSON {
     [
       "step": .integer(step), "seconds": .number(seconds), "tokens_per_second": .number(tokensPerSecond),
@@ -84,6 +90,7 @@ public struct TimingRecord: Sendable, Hashable {
     ]
   }
 
+  /// Reads it back. Throws every member that is missing or of another kind; `subject` is what the complaints begin with.
   public init(_ json: JSON, subject: String = "timing.jsonl") throws(Problems) {
     var reader = FactReader(json, subject: subject)
     step = reader.int("step")
@@ -93,6 +100,7 @@ public struct TimingRecord: Sendable, Hashable {
     try reader.problems.check()
   }
 
+  /// A line of `timing.jsonl`.
   public var line: String { json.text() + "\n" }
 }
 
@@ -100,6 +108,7 @@ public struct TimingRecord: Sendable, Hashable {
 public struct ScoreRecord: Sendable, Hashable {
   /// Such as `clinic.exact_match`.
   public let name: String
+  /// In `unit`.
   public let value: Double
   /// Of `value`; nil where none can be given.
   public let standardError: Double?
@@ -124,6 +133,7 @@ public struct ScoreRecord: Sendable, Hashable {
     self.step = step
   }
 
+  /// The record as an object; what is nil is left out.
   public var json: JSON {
     var object: JSONObject = ["score": .string(name), "value": .number(value)]
     if let standardError { object["standard_error"] = .number(standardError) }
@@ -134,6 +144,7 @@ public struct ScoreRecord: Sendable, Hashable {
     return .object(object)
   }
 
+  /// Reads it back. Throws every member that is missing or of another kind; `subject` is what the complaints begin with.
   public init(_ json: JSON, subject: String = "scores") throws(Problems) {
     var reader = FactReader(json, subject: subject)
     name = reader.string("score")
@@ -146,5 +157,6 @@ public struct ScoreRecord: Sendable, Hashable {
     try reader.problems.check()
   }
 
+  /// A line of `metrics.jsonl`.
   public var line: String { json.text() + "\n" }
 }

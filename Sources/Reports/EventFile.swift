@@ -109,6 +109,7 @@ public struct EventWriter: ~Copyable {
     writer = opened
   }
 
+  /// Appends the values of a step. `wallTime`: seconds since 1970.
   public func scalars(_ values: [(tag: String, value: Double)], step: Int, wallTime: Double) throws(FileError) {
     try Self.write(EventFile.scalars(values, step: step, wallTime: wallTime), to: writer)
   }

@@ -3,10 +3,15 @@ internal import HoldfastBasics
 
 /// The page of a run: what trained, how the loss fell, what was measured, and everything needed to do it again.
 public struct RunReport: Sendable {
+  /// The page's heading; the run's folder, as a rule.
   public var name: String
+  /// What the run was made of.
   public var manifest: Manifest
+  /// From the first step on.
   public var steps: [StepRecord]
+  /// As many as `steps`, or more where the run was resumed.
   public var timing: [TimingRecord]
+  /// Measured during the run and after it.
   public var scores: [ScoreRecord]
 
   public init(name: String, manifest: Manifest, steps: [StepRecord], timing: [TimingRecord], scores: [ScoreRecord]) {
@@ -17,6 +22,7 @@ public struct RunReport: Sendable {
     self.scores = scores
   }
 
+  /// The page; parts that nothing was recorded for are left out.
   public var page: Page {
     var sections = [Page.Section("", [.figures(figures)])]
     if let plot = lossPlot {

@@ -2,13 +2,17 @@ public import HoldfastRecords
 
 /// What a model learned and what it kept: one row and one point for each way of tuning.
 public struct TradeOff: Sendable {
+  /// One way of tuning with what came of it.
   public struct Entry: Sendable {
+    /// The row's title.
     public var name: String
     /// At its point in the plot, where a group's colour already says what it is; nil: the name.
     public var label: String?
     /// Ways of one group differ in strength only.
     public var group: String
+    /// The score on what was taught.
     public var speciality: ScoreRecord
+    /// The score on what the base could do before.
     public var versatility: ScoreRecord
     /// Further scores of the table, by their column.
     public var others: [ScoreRecord]
@@ -31,6 +35,7 @@ public struct TradeOff: Sendable {
 
   /// The model before tuning.
   public var base: Entry
+  /// In the order of the table's rows.
   public var entries: [Entry]
   /// Whether scores are shares, shown in percent.
   public var isShare: Bool

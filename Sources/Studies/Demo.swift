@@ -13,38 +13,55 @@ public import HoldfastTraining
 public struct Demo: Sendable {
   /// One way of teaching.
   public struct Way: Sendable, Hashable {
+    /// As it stands in tables and the plot.
     public let name: String
     /// Ways of one group differ in strength only.
     public let group: String
+    /// By its name in a recipe.
     public let method: String
+    /// The highest of the run's schedule.
     public let learningRate: Double
   }
 
   /// What one model scored.
   public struct Outcome: Sendable {
+    /// As it stands in tables and the plot.
     public let name: String
+    /// That of the way; outcomes of one group share a colour.
     public let group: String
+    /// Share of the domain's test items that are answered rightly.
     public let speciality: ScoreRecord
     /// Mean over the families that the base model knew, each weighing the same.
     public let versatility: ScoreRecord
+    /// Share of right answers for each family of versatility.
     public let families: [ScoreRecord]
     /// Share of the parameters that trained; nil where nothing did.
     public let trained: Double?
     /// Greedy answers to a few questions, in the order of `Result.questions`.
     public let answers: [String]
+    /// The model that was measured.
     public let folder: String
   }
 
+  /// A test item that is shown with every model's answer.
   public struct Question: Sendable, Hashable {
+    /// Name of its family.
     public let family: String
+    /// What the model reads.
     public let prompt: String
+    /// The right answer.
     public let expected: String
   }
 
+  /// All that was measured.
   public struct Result: Sendable {
+    /// The model before tuning.
     public let base: Outcome
+    /// Ways of teaching in their order, then weights between the base and the first way.
     public let outcomes: [Outcome]
+    /// Questions that every outcome answered.
     public let questions: [Question]
+    /// Name of the family that was taught.
     public let domain: String
   }
 
@@ -55,16 +72,23 @@ public struct Demo: Sendable {
     case measured(Outcome)
   }
 
+  /// Where questions and answers come from; the base model's own world.
   public var world = LittleWorld()
+  /// What is taught.
   public var domain = LittleWorld.Family.clinic
   /// Rows of the domain that are taught.
   public var examples = 3000
+  /// Optimizer steps of each way.
   public var steps = 150
+  /// Rows of 128 tokens a step.
   public var rows = 16
+  /// The highest rate of full and half fine-tuning; the low rate is a fifth of it.
   public var learningRate = 1e-3
   /// Held-out items asked of each family.
   public var items = 200
+  /// Shares of the way from base to full fine-tuning at which weights are interpolated.
   public var alphas = [0.3, 0.5, 0.7]
+  /// Of data order and of the half that trains.
   public var seed = 1
   /// Folder of the base model.
   public let base: String
@@ -76,6 +100,7 @@ public struct Demo: Sendable {
     self.output = output
   }
 
+  /// The ways of teaching, in the order in which they run.
   public var ways: [Way] {
     [
       Way(name: "full", group: "full", method: "full", learningRate: learningRate),
@@ -84,6 +109,8 @@ public struct Demo: Sendable {
     ]
   }
 
+  /// Measures the base, teaches it in every way and measures what came out; takes minutes.
+  /// - Throws: `FileError` where `output` is taken, and whatever stops a run.
   public func run(surroundings: Surroundings, observer: any RunObserver, onEvent: (Event) throws -> Void) throws -> Result {
     guard !Files.exists(output) else {
       throw FileError(path: output, doing: "write the demo to", code: 0, reason: "something is there already")

@@ -1,7 +1,10 @@
 /// A page to read and to keep: one HTML file that needs nothing beside it, neither network nor scripts.
 public struct Page: Sendable, Hashable {
+  /// A heading with what stands under it.
   public struct Section: Sendable, Hashable {
+    /// Empty: no heading.
     public var title: String
+    /// From top to bottom.
     public var blocks: [Block]
 
     public init(_ title: String = "", _ blocks: [Block]) {
@@ -10,6 +13,7 @@ public struct Page: Sendable, Hashable {
     }
   }
 
+  /// What a page is made of.
   public enum Block: Sendable, Hashable {
     /// A paragraph.
     case text(String)
@@ -28,8 +32,11 @@ public struct Page: Sendable, Hashable {
 
   /// A number with its name, and perhaps what it is compared with.
   public struct Figure: Sendable, Hashable {
+    /// What the number is.
     public var name: String
+    /// The number with its unit, as it is shown.
     public var value: String
+    /// Small, below the number; may be empty.
     public var note: String
 
     public init(_ name: String, _ value: String, note: String = "") {
@@ -39,8 +46,11 @@ public struct Page: Sendable, Hashable {
     }
   }
 
+  /// A fact with its name.
   public struct KeyValue: Sendable, Hashable {
+    /// The name, in the background.
     public var key: String
+    /// The fact; long ones take several lines.
     public var value: String
 
     public init(_ key: String, _ value: String) {
@@ -49,8 +59,11 @@ public struct Page: Sendable, Hashable {
     }
   }
 
+  /// The heading, and the name of the browser's tab.
   public var title: String
+  /// Below the heading; may be empty.
   public var subtitle: String
+  /// From top to bottom.
   public var sections: [Section]
   /// The last line.
   public var footer: String

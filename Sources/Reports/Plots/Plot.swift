@@ -7,10 +7,14 @@ public enum Plot: Sendable, Hashable {
 
 /// What an axis shows.
 public struct Axis: Sendable, Hashable {
+  /// How numbers along an axis are written: as they are, or 0.25 as 25 %.
   public enum Format: Sendable { case number, percent }
 
+  /// What is measured, with its unit.
   public var title: String
+  /// How its numbers are written.
   public var format: Format
+  /// Whether equal factors are equal lengths; every value must then be above 0.
   public var isLogarithmic: Bool
   /// Values that must be within the axis.
   public var including: [Double]
@@ -25,12 +29,17 @@ public struct Axis: Sendable, Hashable {
 
 /// Points with uncertainties, and arrows from where they began: speciality against versatility.
 public struct Scatter: Sendable, Hashable {
+  /// A result.
   public struct Point: Sendable, Hashable {
+    /// Beside the mark.
     public var label: String
+    /// In the unit of the axis; a point that is no number is left out.
     public var x: Double
+    /// In the unit of the axis.
     public var y: Double
     /// Half lengths of the bars.
     public var xError: Double?
+    /// As `xError`, upright.
     public var yError: Double?
     /// Points of a group share colour and shape, and are joined by a line in their order.
     public var group: String
@@ -45,9 +54,13 @@ public struct Scatter: Sendable, Hashable {
     }
   }
 
+  /// Above the plot.
   public var title: String
+  /// From left to right.
   public var x: Axis
+  /// Upwards.
   public var y: Axis
+  /// In the order in which groups take colours.
   public var points: [Point]
   /// Where all began; drawn hollow, with dashed lines through it.
   public var base: Point?
@@ -66,9 +79,13 @@ public struct Scatter: Sendable, Hashable {
 
 /// Curves over a common axis: learning and forgetting.
 public struct Lines: Sendable, Hashable {
+  /// A curve.
   public struct Line: Sendable, Hashable {
+    /// At the curve's end; empty: none.
     public var label: String
+    /// As many as `ys`, ascending.
     public var xs: [Double]
+    /// In the unit of the axis; what is no number is left out.
     public var ys: [Double]
     /// Half widths of a band around the line.
     public var errors: [Double]?
@@ -91,9 +108,13 @@ public struct Lines: Sendable, Hashable {
     }
   }
 
+  /// Above the plot.
   public var title: String
+  /// From left to right.
   public var x: Axis
+  /// Upwards.
   public var y: Axis
+  /// In the order in which groups take colours.
   public var lines: [Line]
 
   public init(_ title: String, x: Axis, y: Axis, lines: [Line]) {
@@ -106,9 +127,13 @@ public struct Lines: Sendable, Hashable {
 
 /// Horizontal bars in groups, each with its name before it and its value after it.
 public struct Bars: Sendable, Hashable {
+  /// A number drawn as a length.
   public struct Bar: Sendable, Hashable {
+    /// Before the bar.
     public var label: String
+    /// In the unit of the axis.
     public var value: Double
+    /// Half length of the bar's whisker.
     public var error: Double?
     /// Bars of a group share a colour, here and with the points of a scatter plot on the same page.
     public var group: String
@@ -121,8 +146,11 @@ public struct Bars: Sendable, Hashable {
     }
   }
 
+  /// Bars that belong together.
   public struct Group: Sendable, Hashable {
+    /// Above the bars.
     public var title: String
+    /// From top to bottom.
     public var bars: [Bar]
 
     public init(_ title: String, _ bars: [Bar]) {
@@ -131,8 +159,11 @@ public struct Bars: Sendable, Hashable {
     }
   }
 
+  /// Above the plot.
   public var title: String
+  /// Of all bars; 0 is always on it.
   public var axis: Axis
+  /// From top to bottom.
   public var groups: [Group]
 
   public init(_ title: String, axis: Axis, groups: [Group]) {
