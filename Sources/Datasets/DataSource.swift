@@ -1,7 +1,9 @@
-/// A file of examples and how to read it.
+/// Where examples come from and how to read them.
 public struct DataSource: Sendable, Hashable {
-  /// A JSONL file.
-  public var path: String
+  /// What logs call it; nil: its paths.
+  public var name: String?
+  /// Files, folders and patterns; their rows stand one behind another.
+  public var paths: [String]
   /// nil: found from the first row.
   public var format: DataFormat?
   /// nil: what suits the format (completion, assistant; all of plain text).
@@ -9,13 +11,33 @@ public struct DataSource: Sendable, Hashable {
   /// The part of an epoch's examples that come from this source, in (0, 1), drawn anew each epoch; nil: every
   /// example once an epoch. Replay of old data is a source with a share.
   public var share: Double?
+  /// What a row calls a member, by the name that the format has for it.
+  public var fields: [String: String]
+  /// How a prompt and its answer become text.
+  public var template: PromptTemplate
 
-  public init(path: String, format: DataFormat? = nil, trainOn: TrainOn? = nil, share: Double? = nil) {
-    self.path = path
+  public init(
+    path: String, name: String? = nil, format: DataFormat? = nil, trainOn: TrainOn? = nil, share: Double? = nil,
+    fields: [String: String] = [:], template: PromptTemplate = .plain
+  ) {
+    self.init(paths: [path], name: name, format: format, trainOn: trainOn, share: share, fields: fields, template: template)
+  }
+
+  public init(
+    paths: [String], name: String? = nil, format: DataFormat? = nil, trainOn: TrainOn? = nil, share: Double? = nil,
+    fields: [String: String] = [:], template: PromptTemplate = .plain
+  ) {
+    self.paths = paths
+    self.name = name
     self.format = format
     self.trainOn = trainOn
     self.share = share
+    self.fields = fields
+    self.template = template
   }
+
+  /// What to call it in messages.
+  public var label: String { name ?? paths.joined(separator: ", ") }
 }
 
 /// What the rows of a file hold.
@@ -26,15 +48,22 @@ public enum DataFormat: String, Sendable, Hashable, CaseIterable, Codable {
   case promptCompletion = "prompt_completion"
   /// `{"messages": [{"role": …, "content": …}, …]}`, printed by the model's chat template.
   case messages
+  /// `{"conversations": [{"from": "human", "value": …}, …]}`, read as messages.
+  case sharegpt
+  /// `{"instruction": …, "input": …, "output": …}`, also with `system` and `history`.
+  case alpaca
+  /// `{"prompt": …, "chosen": …, "rejected": …}`, texts or conversations.
+  case preference
+  /// `{"question": …, "choices": […], "answer": …}`; the right choice is the completion.
+  case multipleChoice = "multiple_choice"
+}
 
-  /// The members a row must have.
-  var fields: [String] {
-    switch self {
-    case .text: ["text"]
-    case .promptCompletion: ["prompt", "completion"]
-    case .messages: ["messages"]
-    }
-  }
+/// How a prompt and its answer become text where a row is no conversation.
+public enum PromptTemplate: String, Sendable, Hashable, CaseIterable, Codable {
+  /// As they stand; an Alpaca row in the text that Alpaca's authors trained on.
+  case plain
+  /// As a user's and an assistant's message, printed by the model's chat template.
+  case chat
 }
 
 /// Which tokens of an example are learnt.

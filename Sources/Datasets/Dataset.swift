@@ -21,10 +21,12 @@ public struct Example: Sendable, Hashable {
 
 /// What reading a source came to, for logs and the manifest.
 public struct SourceFacts: Sendable, Hashable, Codable {
+  /// Its name, or else its path.
   public var path: String
   public var format: DataFormat?
-  /// SHA-256 of the file.
+  /// SHA-256 of the file; of several files that of their hashes, a line each.
   public var contentHash: String
+  public var files: [SourceFile] = []
   public var share: Double?
   /// Rows read, bad ones included.
   public var rows = 0
@@ -46,6 +48,11 @@ public struct SourceFacts: Sendable, Hashable, Codable {
     self.format = format
     self.contentHash = contentHash
     self.share = share
+  }
+
+  mutating func take(_ files: [SourceFile]) {
+    self.files = files
+    contentHash = files.count == 1 ? files[0].contentHash : ContentHash.of(files.map { $0.contentHash + "\n" }.joined())
   }
 }
 
@@ -83,9 +90,9 @@ public struct Dataset: Sendable {
     if sources.isEmpty { problems.add("no source is named") }
     for source in sources {
       if let share = source.share, !(share > 0 && share < 1) {
-        problems.add("\(source.path): share is \(share), but must lie between 0 and 1")
+        problems.add("\(source.label): share is \(share), but must lie between 0 and 1")
       }
-      if !Files.exists(source.path) { problems.add("\(source.path): there is no such file") }
+      do throws(Problems) { _ = try SourceFiles.expand(source.paths) } catch { for words in error.complaints { problems.add(words) } }
     }
     if !sources.isEmpty, !sources.contains(where: { $0.share == nil }) {
       problems.add("every source has a share; leave it away for the one whose examples are all to be seen each epoch")
@@ -104,7 +111,7 @@ public struct Dataset: Sendable {
         source: source, index: index, renderer: renderer, rowLength: rowLength, tooLong: tooLong, limits: limits)
       try reading.run(badRows: badRows)
       if reading.examples.isEmpty {
-        throw FileError(path: source.path, doing: "train on", code: 0, reason: "it yields no example")
+        throw FileError(path: source.label, doing: "train on", code: 0, reason: "it yields no example")
       }
       examples += reading.examples
       facts.append(reading.facts)

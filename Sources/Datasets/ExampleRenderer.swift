@@ -66,33 +66,17 @@ public struct ExampleRenderer: Sendable {
   }
 }
 
-extension DataFormat {
-  /// What a row holds, judged by its members.
-  init(of row: JSONObject) throws(RowError) {
-    let found = DataFormat.allCases.filter { $0.fields.allSatisfy { row[$0] != nil } }
-    guard let format = found.first else {
-      let keys = row.keys.prefix(8).map { "`\($0.prefix(40))`" }.joined(separator: ", ")
-      throw RowError("it has \(keys.isEmpty ? "no member" : keys), but needs `text`, `prompt` and `completion`, or `messages`")
-    }
-    guard found.count == 1 else {
-      throw RowError(
-        "it fits the formats \(found.map(\.rawValue).joined(separator: " and ")): name one with `format:`")
-    }
-    self = format
-  }
-}
-
 extension ExampleRenderer {
-  /// A row of a file.
-  func render(_ row: JSONObject, format: DataFormat, trainOn: TrainOn?) throws(RowError) -> Rendering {
+  /// A row in one of the three forms that the others are read as (see `DataFormat.plain`).
+  func render(_ row: JSONObject, format: PlainFormat, trainOn: TrainOn?) throws(RowError) -> Rendering {
     switch format {
     case .text:
-      let text = try string("text", of: row)
+      let text = try row.text("text")
       if let trainOn, trainOn != .all { throw RowError("`train_on: \(trainOn.rawValue)` needs more than plain text") }
       if text.isEmpty { throw RowError("`text` is empty") }
       return render(text: text)
     case .promptCompletion:
-      let prompt = try string("prompt", of: row), completion = try string("completion", of: row)
+      let prompt = try row.text("prompt"), completion = try row.text("completion")
       if completion.isEmpty { throw RowError("`completion` is empty") }
       return render(prompt: prompt, completion: completion, trainOn: trainOn ?? .completion)
     case .messages:
@@ -107,11 +91,5 @@ extension ExampleRenderer {
       do { conversation = try messageRenderer.render(row) } catch { throw RowError("the chat template refuses it: \(error)") }
       return render(conversation, trainOn: trainOn ?? .assistant)
     }
-  }
-
-  private func string(_ field: String, of row: JSONObject) throws(RowError) -> String {
-    guard let value = row[field] else { throw RowError("`\(field)` is missing") }
-    guard let text = value.string else { throw RowError("`\(field)` is not a text") }
-    return text
   }
 }

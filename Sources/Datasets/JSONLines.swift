@@ -47,14 +47,8 @@ package struct JSONLines {
 
   private func parse(_ bytes: UnsafeRawBufferPointer) -> Result<JSONObject, RowError> {
     guard bytes.count <= limits.lineBytes else {
-      return .failure(RowError("\(bytes.count) bytes, but a line may have \(limits.lineBytes)"))
+      return .failure(RowError("\(bytes.count) bytes, but a row may have \(limits.lineBytes)"))
     }
-    do throws(JSONError) {
-      let value = try JSON(bytes.bindMemory(to: UInt8.self), limits: JSON.Limits(depth: limits.depth))
-      guard let row = value.object else { return .failure(RowError("not an object like {\"text\": …}")) }
-      return .success(row)
-    } catch {
-      return .failure(RowError("not valid JSON at byte \(error.offset): \(error.reason)"))
-    }
+    do throws(RowError) { return .success(try JSONObject(row: bytes, limits)) } catch { return .failure(error) }
   }
 }

@@ -57,30 +57,30 @@ struct SourceReading {
     self.rowLength = rowLength
     self.tooLong = tooLong
     self.limits = limits
-    facts = SourceFacts(path: source.path, format: source.format, contentHash: "", share: source.share)
+    facts = SourceFacts(path: source.label, format: source.format, contentHash: "", share: source.share)
   }
 
   mutating func run(badRows: BadRows) throws {
-    let file = try MappedFile(path: source.path)
-    var hash = ContentHash()
-    hash.update(file.bytes)
-    facts.contentHash = hash.finish()
+    var reader = RowReader(try SourceFiles.expand(source.paths), limits: limits)
     var format = source.format
-    var lines = JSONLines(file.bytes, limits: limits)
-    while let (line, row) = lines.next() {
-      facts.rows += 1
-      do throws(RowError) {
-        let row = try row.get()
-        let rowFormat: DataFormat
-        if let format { rowFormat = format } else { rowFormat = try DataFormat(of: row) }
-        format = rowFormat
-        let rendering = try renderer.render(row, format: rowFormat, trainOn: source.trainOn)
-        try take(rendering, line: line)
-      } catch {
-        badCount += 1
-        if bad.count < 10 { bad.append(BadRow(path: source.path, line: line, reason: error.reason)) }
+    while let chunk = try reader.next() {
+      facts.rows += chunk.rows.count
+      chunk.forEachRow(limits: limits) { line, row in
+        do throws(RowError) {
+          let row = try row.get().renamed(source.fields)
+          let rowFormat: DataFormat
+          if let format { rowFormat = format } else { rowFormat = try DataFormat(of: row) }
+          format = rowFormat
+          let (plain, form) = try rowFormat.plain(row, template: source.template)
+          try take(try renderer.render(plain, format: form, trainOn: source.trainOn), line: line)
+        } catch {
+          badCount += 1
+          if bad.count < 10 { bad.append(BadRow(path: chunk.path, line: line, reason: error.reason)) }
+        }
       }
     }
+    if format == .preference { throw Problems(source.label, [PreferencePair.notHere]) }
+    facts.take(reader.files)
     facts.format = format
     facts.skipped = badCount
     facts.examples = examples.count

@@ -26,7 +26,7 @@ struct BenchTokenizeCommand: ParsableCommand {
   }
 
   func run() throws {
-    let tokenizer = try Tokenizer(folder: model)
+    let tokenizer = try Tokenizer(folder: modelFolder(model))
     let whole = try readText(text)
     let rows = whole.utf8.split(separator: 0x0A).map { String(decoding: $0, as: UTF8.self) }
     let rates: [(name: String, rate: Double)] = [

@@ -22,6 +22,7 @@ struct BlendCommand: ParsableCommand {
     guard !Files.exists(output) else {
       throw FileError(path: output, doing: "write", code: 0, reason: "something is there already; name another output")
     }
+    let base = try modelFolder(base), tuned = try modelFolder(tuned)
     try Files.makeFolder(Files.folder(of: output))
     try WeightInterpolation(alpha: alpha).write(
       base: ModelFolder(base), tuned: ModelFolder(tuned), tokenizerFiles: Tokenizer(folder: tuned).files, to: output)

@@ -21,7 +21,7 @@ struct DemoCommand: ParsableCommand {
   @Option(help: "Seed of data order and of the half that trains.") var seed = 1
 
   func run() throws {
-    var demo = Demo(base: try base ?? Shipped.path("World/base"), output: output ?? "runs/\(ThisProcess.stamp())-demo")
+    var demo = Demo(base: try base.map(modelFolder) ?? Shipped.path("World/base"), output: output ?? "runs/\(ThisProcess.stamp())-demo")
     demo.items = items
     demo.seed = seed
     let began = ThisProcess.now()

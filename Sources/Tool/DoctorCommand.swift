@@ -16,7 +16,7 @@ struct DoctorCommand: ParsableCommand {
     Waiting.sleepsSoon()
     let engine = EngineExamination()
     findings += engine.findings
-    if let model { findings += ModelExamination.findings(model, canCompute: engine.isUsable) }
+    if let model { findings += try ModelExamination.findings(modelFolder(model), canCompute: engine.isUsable) }
     for finding in findings { print(finding.line) }
     if engine.isUsable && !skipMeasurements {
       for line in try Measurements.run() { print(line) }

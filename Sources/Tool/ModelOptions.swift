@@ -8,7 +8,7 @@ import HoldfastTokenizers
 struct ModelOptions: ParsableArguments {
   enum Precision: String, ExpressibleByArgument, CaseIterable { case f32, bf16 }
 
-  @Option(help: "Model folder: config.json, weights as safetensors, tokenizer.json.") var model: String
+  @Option(help: "Model folder (config.json, weights as safetensors, tokenizer.json), or owner/name in the Hugging Face cache.") var model: String
   @Option(help: "Element type of weights and activations.") var precision: Precision = .f32
   @Option(help: "cpu, cuda, cuda:N or mps.") var device = "cpu"
   @Option(help: "Threads to compute with (default: libtorch's choice).") var threads: Int?
@@ -27,8 +27,8 @@ struct ModelOptions: ParsableArguments {
   }
 
   func evaluator() throws -> Evaluator {
-    let folder = try ModelFolder(model)
-    let tokenizer = try Tokenizer(folder: model)
+    let folder = try ModelFolder(modelFolder(model))
+    let tokenizer = try Tokenizer(folder: folder.path)
     return try Evaluator(model: load(folder), tokenizer: tokenizer)
   }
 }

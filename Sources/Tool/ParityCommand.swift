@@ -9,14 +9,14 @@ struct ParityCommand: ParsableCommand {
     commandName: "parity", abstract: "Compare the engine with another framework's numbers for a model.",
     discussion: "Scripts/parity_reference.py writes such a file with Transformers. Exits 0 when everything agrees, 2 when not.")
 
-  @Option(help: "Model folder.") var model: String
+  @Option(help: "Model folder, or owner/name in the Hugging Face cache.") var model: String
   @Option(help: "Another config.json for the same weights.") var config: String?
   @Option(help: "Reference file (safetensors).") var reference: String
   @Option(help: "cpu, cuda or mps.") var device = "cpu"
 
   func run() throws {
     guard let place = Device(device) else { throw ValidationError("no device \(device); cpu, cuda and mps are there") }
-    let decoder = try ModelFolder(model, configurationFile: config).load(device: place)
+    let decoder = try ModelFolder(modelFolder(model), configurationFile: config).load(device: place)
     let lines = try parity(of: decoder, reference: reference)
     let width = lines.map(\.name.count).max() ?? 0
     for line in lines {

@@ -12,13 +12,13 @@ struct TokenizeCommand: AsyncParsableCommand {
       {"line": …, "error": …} in its place, a complaint on standard error, and exit code 1 in the end.
       """)
 
-  @Option(help: "Folder with tokenizer.json.") var model: String
+  @Option(help: "Folder with tokenizer.json, or owner/name in the Hugging Face cache.") var model: String
   @Flag(help: "Write JSON: ids, offsets and decoded text.") var json = false
   @Flag(name: .customLong("no-special-tokens"), help: "Leave out the tokens that the tokenizer adds around a text.")
   var noSpecialTokens = false
 
   func run() async throws {
-    let tokenizer = try Tokenizer(folder: model)
+    let tokenizer = try Tokenizer(folder: modelFolder(model))
     var output = OutputBuffer()
     var rest: [UInt8] = [], line = 0, bad = 0, isAtEnd = false
     while !isAtEnd {

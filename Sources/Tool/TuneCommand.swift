@@ -29,7 +29,7 @@ struct TuneCommand: ParsableCommand {
     if flags.contains("--help") || flags.contains("-h") { throw CleanExit.helpRequest(self) }
     let recipe = try readRecipe(flags)
     let output = recipe.output ?? "runs/\(ThisProcess.stamp())-tune"
-    let run = try PreparedRun(recipe, methods: tuningMethods, messages: chatTemplate)
+    let run = try PreparedRun(recipe, methods: tuningMethods, place: modelFolder(recipe.model), messages: chatTemplate)
     if isDryRun {
       let console = RunConsole(run, folder: output + ".dry-run")
       try Trainer.dryRun(run, in: output + ".dry-run", surroundings: ThisProcess.surroundings, observer: console)
@@ -69,7 +69,7 @@ struct ResumeCommand: ParsableCommand {
   func run() throws {
     let manifest = try Manifest(file: RunFolder(folder).manifest)
     let recipe = try Recipe(manifest.recipe, methods: tuningMethods.map { $0.keys })
-    let run = try PreparedRun(recipe, methods: tuningMethods, messages: chatTemplate)
+    let run = try PreparedRun(recipe, methods: tuningMethods, place: modelFolder(recipe.model), messages: chatTemplate)
     let console = RunConsole(run, folder: folder)
     ThisProcess.noteInterrupts()
     let result = try Trainer.resume(

@@ -18,19 +18,23 @@ public struct PreparedRun: Sendable {
 
   /// - Parameters:
   ///   - methods: all methods there are.
-  ///   - messages: prints conversations with the model's chat template; nil where it has none.
-  public init(_ recipe: Recipe, methods: [any TuningMethod.Type], messages: (String) throws -> (any MessageRenderer)?) throws {
+  ///   - place: the model's folder, where the recipe names it in another way (`owner/name`).
+  ///   - messages: prints conversations with the chat template of the model in a folder; nil where it has none.
+  public init(
+    _ recipe: Recipe, methods: [any TuningMethod.Type], place: String? = nil, messages: (String) throws -> (any MessageRenderer)?
+  ) throws {
     self.recipe = recipe
     self.methods = methods
-    folder = try ModelFolder(recipe.model)
-    let tokenizer = try Tokenizer(folder: recipe.model)
+    let place = place ?? recipe.model
+    folder = try ModelFolder(place)
+    let tokenizer = try Tokenizer(folder: place)
     tokenizerFiles = tokenizer.files
     if tokenizer.vocabularySize > folder.configuration.vocabularySize {
       throw Problems(recipe.model, [
         "the tokenizer knows \(tokenizer.vocabularySize) ids but the model only \(folder.configuration.vocabularySize); is it another model's tokenizer?"
       ])
     }
-    let renderer = ExampleRenderer(encoder: tokenizer, messages: try messages(recipe.model))
+    let renderer = ExampleRenderer(encoder: tokenizer, messages: try messages(place))
     let packing: Packing = recipe.packing ? recipe.objective == .pretraining ? .wrapped : .bestFit : .none
     let dataset = try Dataset(
       reading: recipe.data, with: renderer, rowLength: packing == .wrapped ? nil : recipe.sequenceLength, tooLong: recipe.tooLong,
@@ -61,9 +65,9 @@ public struct PreparedRun: Sendable {
     return try paths.map { try FileFact(of: $0) }
   }
 
-  func dataFacts() throws -> [FileFact] {
-    try (data.dataset.sources + (heldOut?.dataset.sources ?? [])).map {
-      FileFact(path: $0.path, bytes: try Files.size($0.path), sha256: $0.contentHash)
+  func dataFacts() -> [FileFact] {
+    (data.dataset.sources + (heldOut?.dataset.sources ?? [])).flatMap(\.files).map {
+      FileFact(path: $0.path, bytes: $0.bytes, sha256: $0.contentHash)
     }
   }
 

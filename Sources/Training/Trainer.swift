@@ -97,7 +97,7 @@ public final class Trainer {
       var kept = stack.facts
       kept["data"] = .array(run.data.dataset.sources.map(\.json))
       manifest = Manifest(
-        recipe: recipe.resolved, data: try run.dataFacts(), model: try run.modelFacts(), code: surroundings.code,
+        recipe: recipe.resolved, data: run.dataFacts(), model: try run.modelFacts(), code: surroundings.code,
         libtorch: try Torch.version, device: device.description,
         processor: device.kind == .cpu ? surroundings.processor : try device.name, threads: threads,
         seeds: [("recipe", Int(recipe.seed))], trained: Self.counts(facts, trained: names), facts: kept)

@@ -66,7 +66,7 @@ struct ReadingTests {
     let limits = RowLimits(lineBytes: 100, depth: 8)
     let error = try #require(throws: BadRowsError.self) { try read([good, good, row], limits: limits) }
     #expect(error.count == 1 && error.rows == 3 && error.first[0].line == 3)
-    let said = error.first[0].reason.contains(reason) || reason == "200" && error.first[0].reason.contains("line may have 100")
+    let said = error.first[0].reason.contains(reason) || reason == "200" && error.first[0].reason.contains("row may have 100")
     #expect(said, "\(error)")
     #expect(try read([good, good, row], badRows: .skip(share: 0.34), limits: limits).sources[0].skipped == 1)
     #expect(throws: BadRowsError.self) { try read([good, good, row], badRows: .skip(share: 0.33), limits: limits) }

@@ -51,7 +51,7 @@ struct RecipeFileTests {
 
   @Test func readsYAML() throws {
     let recipe = try Self.withFile(Self.page) { try Recipe(file: $0, overrides: [("seed", "9")]) }
-    #expect(recipe.data.map(\.path) == ["train.jsonl", "general.jsonl"])
+    #expect(recipe.data.flatMap(\.paths) == ["train.jsonl", "general.jsonl"])
     #expect(recipe.data[1].share == 0.03 && recipe.badRows == .skip(share: 0.01))
     #expect(recipe.schedule == Schedule(.cosine, peak: 1e-4, warmup: .share(0.03)))
     #expect(recipe.optimizer.weightDecay == 0.1 && recipe.optimizer.maxNorm == 1000)

@@ -25,7 +25,7 @@ struct RecipeTests {
     let recipe = try Recipe(Self.small)
     #expect(recipe.model == "m" && recipe.duration == .steps(10) && recipe.schedule.peak == 1e-3)
     #expect(recipe.methods == [MethodRecipe("full")])
-    #expect(recipe.data.map(\.path) == ["d.jsonl"] && recipe.data[0].format == nil && recipe.badRows == .refuse)
+    #expect(recipe.data.flatMap(\.paths) == ["d.jsonl"] && recipe.data[0].format == nil && recipe.badRows == .refuse)
     #expect(recipe.batch.rows == 8 && recipe.batch.accumulate == 1 && recipe.sequenceLength == 1024 && recipe.packing)
     #expect(recipe.optimizer.maxNorm == 1 && recipe.optimizer.beta2 == 0.999 && !recipe.optimizer.decayNorms)
     #expect(recipe.evaluate == nil && recipe.earlyStopping == nil && recipe.threads == nil && recipe.output == nil)
@@ -40,7 +40,7 @@ struct RecipeTests {
     #expect(
       complaints == [
         "model: 7 is not valid; a text is (put it in quotation marks)",
-        "data[0].path: is required: a text",
+        "data[0].path: is required: a path, or a list of paths",
         "batch.accumulate: 0 is not valid; a whole number at least 1 is",
         "steps: stands beside epochs; exactly one of the two says how long the run is",
         "learning_rate: is required: a number above 0",
@@ -58,7 +58,9 @@ struct EveryKeyTests {
   /// Path → another valid value. `schedule.decay` is tried under its own kind.
   static let others: [String: String] = [
     "model": "other", "initialize": "random", "method": "half", "objective": "pretraining",
-    "data[].path": "e.jsonl", "data[].format": "text", "data[].train_on": "all", "data[].share": "0.25",
+    "data[].path": "[e.jsonl, f.jsonl]", "data[].name": "old", "data[].fields": "{prompt: question}", "data[].template": "chat",
+    "evaluate.data[].name": "held", "evaluate.data[].fields": "{text: body}", "evaluate.data[].template": "chat",
+    "data[].format": "text", "data[].train_on": "all", "data[].share": "0.25",
     "bad_rows": "{skip: 0.01}", "sequence_length": "64", "packing": "false", "too_long": "drop",
     "batch.rows": "3", "batch.accumulate": "4", "epochs": "1.5", "steps": "11", "optimizer.name": "adamw",
     "optimizer.beta1": "0.8", "optimizer.beta2": "0.95", "optimizer.epsilon": "1e-6", "optimizer.weight_decay": "0.1",
@@ -118,7 +120,7 @@ struct EveryKeyTests {
     #expect(recipe.batch.rows == 4 && recipe.batch.accumulate == 2)
     #expect(recipe.duration == .epochs(2) && recipe.resolved["steps"] == nil)
     #expect(recipe.output == "7" && recipe.data[0].trainOn == .all)
-    #expect(recipe.evaluate?.data.map(\.path) == ["v.jsonl", "w.jsonl"])
+    #expect(recipe.evaluate?.data.flatMap(\.paths) == ["v.jsonl", "w.jsonl"])
     #expect(recipe.methods == [MethodRecipe("half", knobs: ["ratio": 0.25])])
     // Later flags win over earlier ones, and stay.
     #expect(try recipe.applying(overrides: [("steps", "3"), ("batch.rows", "1")]).batch.accumulate == 2)

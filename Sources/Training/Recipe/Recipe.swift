@@ -84,7 +84,7 @@ public struct Recipe: Sendable {
   init(_ reader: KeyReader, source: KeySource, catalog: [MethodKeys]) {
     self.source = source
     self.catalog = catalog
-    model = reader.required("model", doc: "A model folder in Hugging Face's form.")
+    model = reader.required("model", doc: "A model folder in Hugging Face's form, or `owner/name` of one in the Hugging Face cache; nothing is downloaded.")
     initialize = reader.value(
       "initialize", default: .pretrained, doc: "Start from the folder's weights, or from random ones of its configuration.")
     methods = Recipe.methods(reader, catalog)

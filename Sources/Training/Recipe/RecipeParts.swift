@@ -25,22 +25,61 @@ extension BadRows: KeyValue {
   }
 }
 
+extension PromptTemplate: KeyChoice {}
+
+/// One path, or several.
+private struct Paths: KeyValue {
+  static var kindOfValue: String { "a path, or a list of paths" }
+  static var placeholder: Paths { Paths(list: []) }
+  let list: [String]
+
+  init(list: [String]) { self.list = list }
+  init?(key json: JSON) {
+    guard let list = [String](key: json), !list.isEmpty else { return nil }
+    self.list = list
+  }
+  var json: JSON { list.count == 1 ? .string(list[0]) : list.json }
+}
+
 extension DataSource {
   private enum Format: String, KeyChoice {
-    case auto, text, promptCompletion = "prompt_completion", messages
+    case auto, text, promptCompletion = "prompt_completion", messages, sharegpt, alpaca, preference
+    case multipleChoice = "multiple_choice"
     var format: DataFormat? { DataFormat(rawValue: rawValue) }
   }
 
   init(_ reader: KeyReader) {
     self.init(
-      path: reader.required("path", doc: "A JSONL file."),
+      paths: reader.required(
+        "path", as: Paths.self,
+        doc: "JSONL, a JSON array or CSV, also packed with gzip or zstd: a file, a folder of such files, a pattern (`data/*.jsonl`), or a list of these.").list,
+      name: reader.optional("name", otherwise: "its path", doc: "What logs call the source."),
       format: reader.value("format", default: Format.auto, doc: "The fields of a row; `auto` looks at the first one.").format,
       trainOn: reader.optional(
         "train_on", otherwise: "by format",
         doc: "Which tokens become labels. By format: text `all`, prompt and completion `completion`, messages `assistant`."),
       share: reader.optional(
         "share", in: Above(0.0, below: 1), otherwise: "every example once", unit: "share of an epoch's examples",
-        doc: "How much of an epoch comes from this source, drawn anew each epoch; replay of old data is a source with a share."))
+        doc: "How much of an epoch comes from this source, drawn anew each epoch; replay of old data is a source with a share."),
+      fields: Self.fields(reader),
+      template: reader.value(
+        "template", default: .plain,
+        doc: "`plain`: prompt and answer joined as they stand, Alpaca rows in Alpaca's text; `chat`: as messages of the model's chat template."))
+  }
+
+  /// `fields: {prompt: question}`: the format's name first, then the row's.
+  private static func fields(_ reader: KeyReader) -> [String: String] {
+    let found = reader.json(
+      "fields", kind: "the format's names with the rows' own: `{prompt: question, completion: answer}`", otherwise: "the format's names",
+      doc: "What the rows call a field.")
+    guard let found else { return [:] }
+    var fields: [String: String] = [:]
+    for (name, own) in found.object?.members ?? JSONObject().members {
+      if let own = own.string { fields[name] = own }
+    }
+    if fields.isEmpty || fields.count != found.object?.count { reader.complain("fields", "is not valid; names with names are, as in {prompt: question}") }
+    reader.resolve("fields", as: found)
+    return fields
   }
 }
 
