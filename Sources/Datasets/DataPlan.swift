@@ -15,6 +15,20 @@ public struct StepData: Sendable {
   public let microbatches: [HostBatch]
   /// Labels of all microbatches together: what the step's loss is divided by.
   public let units: Int
+  /// What each source gave, in the order of the recipe.
+  public let sources: [SourceCount]
+}
+
+/// What a source gave to a step.
+public struct SourceCount: Sendable, Hashable {
+  /// Examples that begin here; one that wrapping cut counts where its beginning stands.
+  public var examples = 0
+  /// Tokens, an example's last one included though it is only ever a label.
+  public var tokens = 0
+  /// Labels.
+  public var trainedTokens = 0
+
+  public init() {}
 }
 
 /// Which rows every step of a run sees: a pure function of dataset, settings and step number, so nothing about it
@@ -50,8 +64,6 @@ public struct DataPlan: Sendable {
 
   public let dataset: Dataset
   public let settings: Settings
-  /// Indices of each source's examples.
-  private let members: [[Int]]
   private let cache = LayoutCache()
 
   /// - Throws: `Problems` with everything that is wrong: settings below 1, no example, one that fits no row.
@@ -60,17 +72,15 @@ public struct DataPlan: Sendable {
     if settings.sequenceLength < 1 { problems.add("sequence_length is \(settings.sequenceLength), but must be 1 or more") }
     if settings.rows < 1 { problems.add("batch.rows is \(settings.rows), but must be 1 or more") }
     if settings.accumulate < 1 { problems.add("batch.accumulate is \(settings.accumulate), but must be 1 or more") }
-    if !dataset.examples.contains(where: { $0.rendering.trainedCount > 0 }) { problems.add("there is nothing to learn") }
-    let longest = dataset.examples.map { $0.rendering.ids.count - 1 }.max() ?? 0
+    if dataset.trainedTokens == 0 { problems.add("there is nothing to learn") }
+    let longest = (dataset.stores.map(\.longest).max() ?? 0) - 1
     if settings.packing != .wrapped, longest > settings.sequenceLength {
       problems.add("an example fills \(longest) positions, but a row has \(settings.sequenceLength)")
     }
+    if dataset.examples.count > Int(Int32.max) { problems.add("\(dataset.examples.count) examples are more than a plan can count") }
     try problems.check()
     self.dataset = dataset
     self.settings = settings
-    var members = [[Int]](repeating: [], count: (dataset.examples.map(\.source).max() ?? 0) + 1)
-    for (index, example) in dataset.examples.enumerated() { members[example.source].append(index) }
-    self.members = members
   }
 
   /// Steps of an epoch, from 0. They differ a little between epochs where examples are packed.
@@ -100,13 +110,25 @@ public struct DataPlan: Sendable {
     let layout = layout(epoch)
     let perStep = settings.rows * settings.accumulate
     let from = (n - first) * perStep
-    let rows = layout[from..<min(from + perStep, layout.count)]
-    let microbatches = stride(from: rows.startIndex, to: rows.endIndex, by: settings.rows).map {
-      batch(rows[$0..<min($0 + settings.rows, rows.endIndex)])
-    }
+    let rows = (from..<min(from + perStep, layout.count)).map { layout.pieces($0, positions: dataset.positions) }
+    let microbatches = stride(from: 0, to: rows.count, by: settings.rows).map { batch(rows[$0..<min($0 + settings.rows, rows.count)]) }
     return StepData(
       step: n, epoch: epoch, firstRow: from, rows: rows.count, microbatches: microbatches,
-      units: microbatches.reduce(0) { $0 + $1.units })
+      units: microbatches.reduce(0) { $0 + $1.units }, sources: count(microbatches))
+  }
+
+  private func count(_ microbatches: [HostBatch]) -> [SourceCount] {
+    var counts = [SourceCount](repeating: SourceCount(), count: dataset.stores.count)
+    for batch in microbatches {
+      for segment in batch.segments {
+        let start = segment.row * batch.length + segment.start
+        let isLast = segment.offset + segment.length == dataset.positions(segment.example)
+        if segment.offset == 0 { counts[segment.source].examples += 1 }
+        counts[segment.source].tokens += segment.length + (isLast ? 1 : 0)
+        counts[segment.source].trainedTokens += batch.labels[start..<(start + segment.length)].count { $0 != ignoreIndex }
+      }
+    }
+    return counts
   }
 
   // MARK: - An epoch
@@ -115,41 +137,74 @@ public struct DataPlan: Sendable {
 
   private func layout(_ epoch: Int) -> Layout {
     if let known = cache.layout(epoch) { return known }
-    let layout = settings.packing.layout(
-      order(epoch).map { ($0, dataset.examples[$0].rendering.ids.count - 1) }, rowLength: settings.sequenceLength)
+    let layout = settings.packing.layout(order(epoch), rowLength: settings.sequenceLength, positions: dataset.positions)
     cache.keep(layout, epoch)
     return layout
   }
 
-  /// The epoch's examples in order: all of each source without a share, and as many of the others as their shares say.
-  func order(_ epoch: Int) -> [Int] {
-    func share(_ source: Int) -> Double? { dataset.sources.indices.contains(source) ? dataset.sources[source].share : nil }
-    let rest = 1 - members.indices.reduce(0.0) { $0 + (share($1) ?? 0) }
-    let whole = members.indices.filter { share($0) == nil }.flatMap { members[$0] }
-    var chosen = whole
-    for source in members.indices {
-      guard let share = share(source), !members[source].isEmpty else { continue }
-      let count = Int((Double(whole.count) * share / rest).rounded())
-      chosen += draw(count, of: source, epoch: epoch)
+  /// The epoch's examples in order: all of each source without a share or budget, and as many of the others as these say.
+  func order(_ epoch: Int) -> [UInt32] {
+    let sources = dataset.stores.indices
+    func facts(_ source: Int) -> SourceFacts? { dataset.sources.indices.contains(source) ? dataset.sources[source] : nil }
+    var chosen: [UInt32] = []
+    chosen.reserveCapacity(dataset.examples.count)
+    for source in sources where facts(source)?.isWhole ?? true { chosen += dataset.indices(of: source) }
+    var budgeted: [Int: [UInt32]] = [:]
+    for source in sources {
+      if let count = facts(source)?.examplesPerEpoch { budgeted[source] = draw(epoch * count..<(epoch + 1) * count, of: source) }
+      if let tokens = facts(source)?.tokensPerEpoch { budgeted[source] = drawTokens(tokens, of: source, epoch: epoch) }
+    }
+    // A share is one of everything, so it follows from what the others give.
+    let others = chosen.count + budgeted.values.reduce(0) { $0 + $1.count }
+    let rest = 1 - sources.reduce(0.0) { $0 + (facts($1)?.share ?? 0) }
+    for source in sources {
+      if let drawn = budgeted[source] { chosen += drawn }
+      guard let share = facts(source)?.share, !dataset.indices(of: source).isEmpty else { continue }
+      let count = Int((Double(others) * share / rest).rounded())
+      chosen += draw(epoch * count..<(epoch + 1) * count, of: source)
     }
     guard settings.shuffle else { return chosen }
     var generator = CounterGenerator(seed: settings.seed, "order", epoch)
-    return generator.permutation(chosen.count).map { chosen[$0] }
+    generator.shuffle(&chosen)
+    return chosen
   }
 
-  /// The epoch's part of a source with a share: the source is gone through again and again, each pass in an order of
-  /// its own, `count` examples an epoch.
-  private func draw(_ count: Int, of source: Int, epoch: Int) -> [Int] {
-    let members = members[source]
-    var result: [Int] = []
-    var position = epoch * count
-    while result.count < count {
-      var generator = CounterGenerator(seed: settings.seed, "share", source, position / members.count)
-      let pass = generator.permutation(members.count)
-      let from = position % members.count
-      let taken = min(count - result.count, members.count - from)
-      result += pass[from..<(from + taken)].map { members[$0] }
+  /// A source that is not seen whole is gone through again and again, each pass in an order of its own.
+  private func pass(_ number: Int, of source: Int) -> [UInt32] {
+    var order = Array(dataset.indices(of: source))
+    var generator = CounterGenerator(seed: settings.seed, "share", source, number)
+    generator.shuffle(&order)
+    return order
+  }
+
+  /// Those examples of the endless passes through a source that have these numbers.
+  private func draw(_ numbers: Range<Int>, of source: Int) -> [UInt32] {
+    let size = dataset.indices(of: source).count
+    var result: [UInt32] = []
+    var position = numbers.lowerBound
+    while position < numbers.upperBound, size > 0 {
+      let from = position % size
+      let taken = min(numbers.upperBound - position, size - from)
+      result += pass(position / size, of: source)[from..<(from + taken)]
       position += taken
+    }
+    return result
+  }
+
+  /// Those examples of the endless passes that begin within the epoch's stretch of tokens: on average exactly `budget` tokens an epoch.
+  private func drawTokens(_ budget: Int, of source: Int, epoch: Int) -> [UInt32] {
+    let store = dataset.stores[source], base = dataset.indices(of: source).lowerBound
+    let stretch = (epoch * budget)..<((epoch + 1) * budget)
+    var result: [UInt32] = []
+    guard store.tokenCount > 0 else { return result }
+    var number = stretch.lowerBound / store.tokenCount
+    while number * store.tokenCount < stretch.upperBound {
+      var begin = number * store.tokenCount
+      for index in pass(number, of: source) {
+        if stretch.contains(begin) { result.append(index) }
+        begin += store.length(Int(index - base))
+      }
+      number += 1
     }
     return result
   }
@@ -164,17 +219,18 @@ public struct DataPlan: Sendable {
     for (row, pieces) in rows.enumerated() {
       var start = 0
       for piece in pieces {
-        let example = dataset.examples[piece.example]
+        let (source, index) = dataset.place(piece.example)
+        let store = dataset.stores[source]
+        let first = store.range(index).lowerBound + piece.offset
         let base = row * length + start
         for i in 0..<piece.length {
-          let token = piece.offset + i
-          ids[base + i] = example.rendering.ids[token]
+          ids[base + i] = store.id(first + i)
           positions[base + i] = i
-          if example.rendering.isTrained[token + 1] { labels[base + i] = example.rendering.ids[token + 1] }
+          if store.isTrained(first + i + 1) { labels[base + i] = store.id(first + i + 1) }
         }
         segments.append(
           Segment(
-            row: row, start: start, length: piece.length, source: example.source, example: piece.example,
+            row: row, start: start, length: piece.length, source: source, example: piece.example,
             offset: piece.offset))
         start += piece.length
       }
@@ -203,5 +259,13 @@ private final class LayoutCache: Sendable {
       $0.layouts.insert((epoch, layout), at: 0)
       if $0.layouts.count > 2 { $0.layouts.removeLast() }
     }
+  }
+}
+
+extension CounterGenerator {
+  /// Puts numbers in the order that `permutation` draws.
+  mutating func shuffle(_ numbers: inout [UInt32]) {
+    guard numbers.count > 1 else { return }
+    for i in stride(from: numbers.count - 1, to: 0, by: -1) { numbers.swapAt(i, below(i + 1)) }
   }
 }

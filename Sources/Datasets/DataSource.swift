@@ -11,6 +11,10 @@ public struct DataSource: Sendable, Hashable {
   /// The part of an epoch's examples that come from this source, in (0, 1), drawn anew each epoch; nil: every
   /// example once an epoch. Replay of old data is a source with a share.
   public var share: Double?
+  /// How many examples of it an epoch has, gone through evenly from epoch to epoch; in place of a share.
+  public var examples: Int?
+  /// The same in tokens, on average.
+  public var tokens: Int?
   /// What a row calls a member, by the name that the format has for it.
   public var fields: [String: String]
   /// How a prompt and its answer become text.
@@ -18,20 +22,22 @@ public struct DataSource: Sendable, Hashable {
 
   public init(
     path: String, name: String? = nil, format: DataFormat? = nil, trainOn: TrainOn? = nil, share: Double? = nil,
-    fields: [String: String] = [:], template: PromptTemplate = .plain
+    examples: Int? = nil, tokens: Int? = nil, fields: [String: String] = [:], template: PromptTemplate = .plain
   ) {
-    self.init(paths: [path], name: name, format: format, trainOn: trainOn, share: share, fields: fields, template: template)
+    self.init(paths: [path], name: name, format: format, trainOn: trainOn, share: share, examples: examples, tokens: tokens, fields: fields, template: template)
   }
 
   public init(
     paths: [String], name: String? = nil, format: DataFormat? = nil, trainOn: TrainOn? = nil, share: Double? = nil,
-    fields: [String: String] = [:], template: PromptTemplate = .plain
+    examples: Int? = nil, tokens: Int? = nil, fields: [String: String] = [:], template: PromptTemplate = .plain
   ) {
     self.paths = paths
     self.name = name
     self.format = format
     self.trainOn = trainOn
     self.share = share
+    self.examples = examples
+    self.tokens = tokens
     self.fields = fields
     self.template = template
   }

@@ -27,7 +27,11 @@ public struct SourceFacts: Sendable, Hashable, Codable {
   /// SHA-256 of the file; of several files that of their hashes, a line each.
   public var contentHash: String
   public var files: [SourceFile] = []
+  /// What logs call it: `path`, with a number where another source is called so too.
+  public var name: String
   public var share: Double?
+  public var examplesPerEpoch: Int?
+  public var tokensPerEpoch: Int?
   /// Rows read, bad ones included.
   public var rows = 0
   public var examples = 0
@@ -45,10 +49,14 @@ public struct SourceFacts: Sendable, Hashable, Codable {
 
   public init(path: String, format: DataFormat? = nil, contentHash: String, share: Double? = nil) {
     self.path = path
+    name = path
     self.format = format
     self.contentHash = contentHash
     self.share = share
   }
+
+  /// Whether every example is seen once an epoch.
+  public var isWhole: Bool { share == nil && examplesPerEpoch == nil && tokensPerEpoch == nil }
 
   mutating func take(_ files: [SourceFile]) {
     self.files = files
@@ -60,7 +68,7 @@ extension SourceFacts {
   /// The counts, as a manifest keeps them.
   public var json: JSON {
     [
-      "path": .string(path), "rows": .integer(rows), "examples": .integer(examples), "tokens": .integer(tokens),
+      "name": .string(name), "path": .string(path), "rows": .integer(rows), "examples": .integer(examples), "tokens": .integer(tokens),
       "trained_tokens": .integer(trainedTokens), "truncated": .integer(truncated), "dropped": .integer(dropped),
       "skipped": .integer(skipped), "longest_example": .integer(longestExample),
     ]
@@ -69,22 +77,40 @@ extension SourceFacts {
 
 /// The examples of all sources, in the order of the recipe and of the files.
 public struct Dataset: Sendable {
-  public let examples: [Example]
   public let sources: [SourceFacts]
+  /// One a source.
+  let stores: [ExampleStore]
+  /// Index of each source's first example; one more at the end.
+  private let bases: [Int]
 
-  public init(examples: [Example], sources: [SourceFacts] = []) {
-    self.examples = examples
+  init(stores: [ExampleStore], sources: [SourceFacts]) {
+    self.stores = stores
     self.sources = sources
+    bases = stores.reduce(into: [0]) { $0.append($0.last! + $1.count) }
+  }
+
+  /// Examples made elsewhere, source by source.
+  public init(examples: [Example], sources: [SourceFacts] = []) {
+    var blocks = [ExampleBlock](repeating: ExampleBlock(), count: (examples.map(\.source).max() ?? 0) + 1)
+    var last = 0
+    for example in examples {
+      precondition(example.source >= last, "examples come source by source")
+      last = example.source
+      blocks[example.source].append(example.rendering, line: example.line, weight: example.weight)
+    }
+    self.init(stores: blocks.map(ExampleStore.init), sources: sources)
   }
 
   /// Reads and renders every source.
   ///
   /// - Parameters:
   ///   - rowLength: positions of a training row; nil: no example is too long.
+  ///   - workers: threads that render; the result does not depend on how many.
+  ///   - cache: where large sources are kept tokenized; nil: in memory.
   /// - Throws: `Problems` with everything wrong with the settings, `FileError`, or `BadRowsError`.
   public init(
     reading sources: [DataSource], with renderer: ExampleRenderer, rowLength: Int?, tooLong: TooLong = .refuse,
-    badRows: BadRows = .refuse, limits: RowLimits = RowLimits()
+    badRows: BadRows = .refuse, limits: RowLimits = RowLimits(), workers: Int = 1, cache: DataCache? = nil
   ) throws {
     var problems = Problems("data")
     if sources.isEmpty { problems.add("no source is named") }
@@ -93,6 +119,13 @@ public struct Dataset: Sendable {
         problems.add("\(source.label): share is \(share), but must lie between 0 and 1")
       }
       do throws(Problems) { _ = try SourceFiles.expand(source.paths) } catch { for words in error.complaints { problems.add(words) } }
+    }
+    for source in sources {
+      if [source.share != nil, source.examples != nil, source.tokens != nil].count(where: { $0 }) > 1 {
+        problems.add("\(source.label): share, examples and tokens each say how much of it an epoch has; keep one")
+      }
+      if let examples = source.examples, examples < 1 { problems.add("\(source.label): examples is \(examples), but must be 1 or more") }
+      if let tokens = source.tokens, tokens < 1 { problems.add("\(source.label): tokens is \(tokens), but must be 1 or more") }
     }
     if !sources.isEmpty, !sources.contains(where: { $0.share == nil }) {
       problems.add("every source has a share; leave it away for the one whose examples are all to be seen each epoch")
@@ -104,23 +137,64 @@ public struct Dataset: Sendable {
     }
     try problems.check()
 
-    var examples: [Example] = []
+    var stores: [ExampleStore] = []
     var facts: [SourceFacts] = []
-    for (index, source) in sources.enumerated() {
-      var reading = SourceReading(
-        source: source, index: index, renderer: renderer, rowLength: rowLength, tooLong: tooLong, limits: limits)
-      try reading.run(badRows: badRows)
-      if reading.examples.isEmpty {
+    for source in sources {
+      let reading = SourceReading(
+        source: source, renderer: renderer, rowLength: rowLength, tooLong: tooLong, badRows: badRows, limits: limits, workers: workers)
+      var (store, fact) = try reading.run(cache: cache)
+      if store.count == 0 {
         throw FileError(path: source.label, doing: "train on", code: 0, reason: "it yields no example")
       }
-      examples += reading.examples
-      facts.append(reading.facts)
+      fact.name = source.label
+      let others = facts.count { $0.path == source.label }
+      if others > 0 { fact.name += " (\(others + 1))" }
+      stores.append(store)
+      facts.append(fact)
     }
-    self.init(examples: examples, sources: facts)
+    self.init(stores: stores, sources: facts)
   }
 
+  /// All examples; each is made when it is asked for.
+  public var examples: ExampleList { ExampleList(dataset: self, startIndex: 0, endIndex: bases.last!) }
   /// Tokens of all examples together.
-  public var tokens: Int { examples.reduce(0) { $0 + $1.rendering.ids.count } }
+  public var tokens: Int { stores.reduce(0) { $0 + $1.tokenCount } }
   /// Labels of all examples together.
-  public var trainedTokens: Int { examples.reduce(0) { $0 + $1.rendering.trainedCount } }
+  public var trainedTokens: Int { stores.reduce(0) { $0 + $1.trainedCount } }
+
+  /// Indices of a source's examples.
+  func indices(of source: Int) -> Range<UInt32> { UInt32(bases[source])..<UInt32(bases[source + 1]) }
+
+  /// An example's source, and its index there.
+  func place(_ example: Int) -> (source: Int, index: Int) {
+    var source = 0
+    while example >= bases[source + 1] { source += 1 }
+    return (source, example - bases[source])
+  }
+
+  /// Positions of an example: one fewer than its tokens, since the last is only ever a label.
+  func positions(_ example: Int) -> Int {
+    let (source, index) = place(example)
+    return stores[source].length(index) - 1
+  }
+
+  /// Where an example's row stands, as `file:line`.
+  public func location(of example: Int) -> String {
+    let (source, index) = place(example)
+    let files = sources.indices.contains(source) ? sources[source].files : []
+    let file = stores[source].file(of: index)
+    return "\(files.indices.contains(file) ? files[file].path : "source \(source + 1)"):\(examples[example].line)"
+  }
+}
+
+/// The examples of a dataset, one after another.
+public struct ExampleList: RandomAccessCollection, Sendable {
+  let dataset: Dataset
+  public let startIndex: Int
+  public let endIndex: Int
+
+  public subscript(index: Int) -> Example {
+    let (source, place) = dataset.place(index)
+    return dataset.stores[source].example(place, source: source)
+  }
 }

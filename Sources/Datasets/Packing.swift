@@ -19,77 +19,128 @@ struct Piece: Sendable, Hashable {
   var length: Int
 }
 
-/// One epoch's rows, as pieces.
-typealias Layout = [[Piece]]
+/// One epoch's rows, as pieces one behind another: four bytes an example where examples are whole, since epochs of millions are held.
+struct Layout: Sendable {
+  /// Where each row's pieces begin; one more at the end.
+  fileprivate(set) var starts: [UInt32] = [0]
+  fileprivate(set) var examples: [UInt32] = []
+  /// First token and positions of each piece; nil where every piece is a whole example.
+  fileprivate(set) var cuts: [(offset: UInt32, length: UInt32)]?
+
+  /// Rows.
+  var count: Int { starts.count - 1 }
+
+  /// The pieces of a row.
+  ///
+  /// - Parameter positions: those of an example.
+  func pieces(_ row: Int, positions: (Int) -> Int) -> [Piece] {
+    (Int(starts[row])..<Int(starts[row + 1])).map { at in
+      let example = Int(examples[at])
+      if let cut = cuts?[at] { return Piece(example: example, offset: Int(cut.offset), length: Int(cut.length)) }
+      return Piece(example: example, offset: 0, length: positions(example))
+    }
+  }
+}
 
 extension Packing {
-  /// Lays examples, given by index and number of positions, into rows in their order.
-  func layout(_ examples: [(index: Int, positions: Int)], rowLength: Int) -> Layout {
+  /// Lays examples, given by index, into rows in their order.
+  ///
+  /// - Parameter positions: those of an example.
+  func layout(_ order: [UInt32], rowLength: Int, positions: (Int) -> Int) -> Layout {
     switch self {
-    case .none: examples.map { [Piece(example: $0.index, offset: 0, length: $0.positions)] }
-    case .wrapped: wrap(examples, rowLength)
-    case .bestFit: bestFit(examples, rowLength)
+    case .none:
+      var layout = Layout()
+      layout.examples = order
+      layout.starts = (0...UInt32(order.count)).map { $0 }
+      return layout
+    case .wrapped: return wrap(order, rowLength, positions)
+    case .bestFit: return bestFit(order, rowLength, positions)
     }
   }
 
-  private func wrap(_ examples: [(index: Int, positions: Int)], _ rowLength: Int) -> Layout {
-    var rows: Layout = []
+  private func wrap(_ order: [UInt32], _ rowLength: Int, _ positions: (Int) -> Int) -> Layout {
+    var layout = Layout()
+    layout.starts = []
+    var cuts: [(offset: UInt32, length: UInt32)] = []
     var free = 0
-    for (index, positions) in examples {
+    for index in order {
+      let positions = positions(Int(index))
       var offset = 0
       while offset < positions {
         if free == 0 {
-          rows.append([])
+          layout.starts.append(UInt32(cuts.count))
           free = rowLength
         }
         let length = min(free, positions - offset)
-        rows[rows.count - 1].append(Piece(example: index, offset: offset, length: length))
+        layout.examples.append(index)
+        cuts.append((UInt32(offset), UInt32(length)))
         offset += length
         free -= length
       }
     }
-    return rows
+    layout.starts.append(UInt32(cuts.count))
+    layout.cuts = cuts
+    return layout
   }
 
-  private func bestFit(_ examples: [(index: Int, positions: Int)], _ rowLength: Int) -> Layout {
-    var rows: Layout = []
+  private func bestFit(_ order: [UInt32], _ rowLength: Int, _ positions: (Int) -> Int) -> Layout {
     var open = OpenRows(rowLength)
-    for (index, positions) in examples {
-      let row: Int
-      let free: Int
-      if let (found, room) = open.take(atLeast: positions) {
-        (row, free) = (found, room)
-      } else {
-        (row, free) = (rows.count, rowLength)
-        rows.append([])
-      }
-      rows[row].append(Piece(example: index, offset: 0, length: positions))
+    // First the row of each example, then the examples by row; within a row they keep their order.
+    var rowOf = [UInt32](repeating: 0, count: order.count)
+    for (place, index) in order.enumerated() {
+      let positions = positions(Int(index))
+      let (row, free) = open.take(atLeast: positions) ?? open.new()
+      rowOf[place] = UInt32(row)
       open.put(row, free: free - positions)
     }
-    return rows
+    var layout = Layout()
+    layout.starts = [UInt32](repeating: 0, count: open.count + 1)
+    for row in rowOf { layout.starts[Int(row) + 1] += 1 }
+    for row in 0..<open.count { layout.starts[row + 1] += layout.starts[row] }
+    var next = layout.starts
+    layout.examples = [UInt32](repeating: 0, count: order.count)
+    for (place, index) in order.enumerated() {
+      let row = Int(rowOf[place])
+      layout.examples[Int(next[row])] = index
+      next[row] += 1
+    }
+    return layout
   }
 }
 
 /// Rows with room left, found by the least room that suffices.
 private struct OpenRows {
-  /// Rows by positions left; the row put there last is taken first.
-  private var rows: [[Int]]
-  /// One bit per entry of `rows` that is not empty.
+  /// By positions left the row put there last, which is taken first; −1 for none.
+  private var heads: [Int32]
+  /// For each row the one put there before it.
+  private var before: [Int32] = []
+  /// One bit per entry of `heads` that holds a row.
   private var occupied: [UInt64]
+  private let rowLength: Int
 
   init(_ rowLength: Int) {
-    rows = [[Int]](repeating: [], count: rowLength + 1)
+    self.rowLength = rowLength
+    heads = [Int32](repeating: -1, count: rowLength + 1)
     occupied = [UInt64](repeating: 0, count: rowLength / 64 + 1)
+  }
+
+  /// Rows so far.
+  var count: Int { before.count }
+
+  mutating func new() -> (row: Int, free: Int) {
+    before.append(-1)
+    return (before.count - 1, rowLength)
   }
 
   mutating func put(_ row: Int, free: Int) {
     if free == 0 { return }
-    rows[free].append(row)
+    before[row] = heads[free]
+    heads[free] = Int32(row)
     occupied[free / 64] |= 1 << UInt64(free % 64)
   }
 
   mutating func take(atLeast need: Int) -> (row: Int, free: Int)? {
-    guard need < rows.count else { return nil }
+    guard need < heads.count else { return nil }
     var word = need / 64
     var bits = occupied[word] & (~0 << UInt64(need % 64))
     while bits == 0 {
@@ -98,8 +149,9 @@ private struct OpenRows {
       bits = occupied[word]
     }
     let free = word * 64 + bits.trailingZeroBitCount
-    let row = rows[free].removeLast()
-    if rows[free].isEmpty { occupied[word] &= ~(1 << UInt64(free % 64)) }
+    let row = Int(heads[free])
+    heads[free] = before[row]
+    if heads[free] < 0 { occupied[word] &= ~(1 << UInt64(free % 64)) }
     return (row, free)
   }
 }

@@ -4,11 +4,13 @@ internal import HoldfastTokenizers
 /// A row that was not used: where and why.
 public struct BadRow: Sendable, Hashable, CustomStringConvertible {
   public let path: String
-  /// From 1.
+  /// From 1; of a JSON array the number of the row.
   public let line: Int
   public let reason: String
+  /// Whether it stands in a JSON array.
+  public var isInArray = false
 
-  public var description: String { "\(path), line \(line): \(reason)" }
+  public var description: String { "\(path), \(isInArray ? "row" : "line") \(line): \(reason)" }
 }
 
 /// A source has bad rows, more of them than the recipe allows.
@@ -34,64 +36,114 @@ public struct BadRowsError: Error, Sendable, CustomStringConvertible {
   }
 }
 
-/// Reads one source from beginning to end.
-struct SourceReading {
+/// Reads one source from beginning to end, or finds it in the cache.
+struct SourceReading: Sendable {
   let source: DataSource
-  let index: Int
   let renderer: ExampleRenderer
   let rowLength: Int?
   let tooLong: TooLong
+  let badRows: BadRows
   let limits: RowLimits
+  /// Threads that render.
+  let workers: Int
 
-  var examples: [Example] = []
-  var facts: SourceFacts
-  private var bad: [BadRow] = []
-  private var badCount = 0
-
-  init(
-    source: DataSource, index: Int, renderer: ExampleRenderer, rowLength: Int?, tooLong: TooLong, limits: RowLimits
-  ) {
-    self.source = source
-    self.index = index
-    self.renderer = renderer
-    self.rowLength = rowLength
-    self.tooLong = tooLong
-    self.limits = limits
-    facts = SourceFacts(path: source.label, format: source.format, contentHash: "", share: source.share)
+  func run(cache: DataCache?) throws -> (ExampleStore, SourceFacts) {
+    let paths = try SourceFiles.expand(source.paths)
+    let stamps = try paths.map { try DataCache.Stamp($0) }
+    var target: String?
+    if let cache, stamps.reduce(0, { $0 + $1.size }) >= cache.smallest {
+      let path = cache.path(stamps, settings: settings)
+      if let (store, facts) = try cache.open(path) { return (store, named(facts)) }
+      target = path
+    }
+    let builder = StoreBuilder(cache: try target.map { try CacheWriter($0) })
+    let facts = try read(paths, into: builder)
+    for (path, stamp) in zip(paths, stamps) where try DataCache.Stamp(path) != stamp {
+      throw FileError(path: path, doing: "read", code: 0, reason: "it changed meanwhile; run again when nobody writes to it")
+    }
+    return (try builder.finish(facts), facts)
   }
 
-  mutating func run(badRows: BadRows) throws {
-    var reader = RowReader(try SourceFiles.expand(source.paths), limits: limits)
+  private func read(_ paths: [String], into builder: StoreBuilder) throws -> SourceFacts {
+    var facts = named(SourceFacts(path: source.label, contentHash: ""))
+    var reader = RowReader(paths, limits: limits)
     var format = source.format
-    while let chunk = try reader.next() {
-      facts.rows += chunk.rows.count
-      chunk.forEachRow(limits: limits) { line, row in
-        do throws(RowError) {
-          let row = try row.get().renamed(source.fields)
-          let rowFormat: DataFormat
-          if let format { rowFormat = format } else { rowFormat = try DataFormat(of: row) }
-          format = rowFormat
-          let (plain, form) = try rowFormat.plain(row, template: source.template)
-          try take(try renderer.render(plain, format: form, trainOn: source.trainOn), line: line)
-        } catch {
-          badCount += 1
-          if bad.count < 10 { bad.append(BadRow(path: chunk.path, line: line, reason: error.reason)) }
+    var bad: [BadRow] = []
+    try inOrder(workers: workers) {
+      guard let chunk = try reader.next() else { return nil }
+      // What the first readable row is decides for all, so it is found before rows go different ways.
+      if format == nil { format = formatFound(in: chunk) }
+      if format == .preference { throw Problems(source.label, [PreferencePair.notHere]) }
+      return (chunk, format)
+    } work: { (chunk: RowChunk, format: DataFormat?) in
+      var result = RenderedChunk(chunk)
+      render(chunk, format, &result)
+      return result
+    } take: { result in
+      try builder.append(result.block, file: result.file)
+      facts.rows += result.rows
+      facts.truncated += result.truncated
+      facts.dropped += result.dropped
+      facts.skipped += result.badCount
+      bad += result.bad.prefix(10 - bad.count)
+    }
+    facts.format = format
+    facts.examples = builder.count
+    facts.tokens = builder.tokenCount
+    facts.trainedTokens = builder.trainedCount
+    facts.longestExample = builder.longest
+    facts.take(reader.files)
+    var allowed = 0.0
+    if case .skip(let share) = badRows { allowed = share }
+    if Double(facts.skipped) > allowed * Double(facts.rows) {
+      throw BadRowsError(first: bad, count: facts.skipped, rows: facts.rows, allowed: allowed)
+    }
+    return facts
+  }
+
+  private func named(_ facts: SourceFacts) -> SourceFacts {
+    var facts = facts
+    facts.path = source.label
+    facts.share = source.share
+    facts.examplesPerEpoch = source.examples
+    facts.tokensPerEpoch = source.tokens
+    return facts
+  }
+
+  /// Everything said about the source that changes what its rows become.
+  private var settings: String {
+    var source = source
+    let fields = source.fields.sorted { $0.key < $1.key }
+    (source.name, source.paths, source.share, source.examples, source.tokens, source.fields) = (nil, [], nil, nil, nil, [:])
+    return "\(source) \(fields) \(String(describing: rowLength)) \(tooLong) \(badRows) \(limits)"
+  }
+
+  private func formatFound(in chunk: RowChunk) -> DataFormat? {
+    var found: DataFormat?
+    chunk.forEachRow(limits: limits) { _, row in
+      if found == nil, let row = try? row.get().renamed(source.fields) { found = try? DataFormat(of: row) }
+    }
+    return found
+  }
+
+  private func render(_ chunk: RowChunk, _ format: DataFormat?, _ result: inout RenderedChunk) {
+    chunk.forEachRow(limits: limits) { line, row in
+      do throws(RowError) {
+        let row = try row.get().renamed(source.fields)
+        let rowFormat: DataFormat
+        if let format { rowFormat = format } else { rowFormat = try DataFormat(of: row) }
+        let (plain, form) = try rowFormat.plain(row, template: source.template)
+        try take(try renderer.render(plain, format: form, trainOn: source.trainOn), line: line, &result)
+      } catch {
+        result.badCount += 1
+        if result.bad.count < 10 {
+          result.bad.append(BadRow(path: chunk.path, line: line, reason: error.reason, isInArray: chunk.layout == .array))
         }
       }
     }
-    if format == .preference { throw Problems(source.label, [PreferencePair.notHere]) }
-    facts.take(reader.files)
-    facts.format = format
-    facts.skipped = badCount
-    facts.examples = examples.count
-    var allowed = 0.0
-    if case .skip(let share) = badRows { allowed = share }
-    if Double(badCount) > allowed * Double(facts.rows) {
-      throw BadRowsError(first: bad, count: badCount, rows: facts.rows, allowed: allowed)
-    }
   }
 
-  private mutating func take(_ rendering: Rendering, line: Int) throws(RowError) {
+  private func take(_ rendering: Rendering, line: Int, _ result: inout RenderedChunk) throws(RowError) {
     guard rendering.trainedCount > 0 else { throw RowError("no trained token: nothing here would be learnt") }
     var rendering = rendering
     // An example of n tokens fills n − 1 positions.
@@ -102,20 +154,33 @@ struct SourceReading {
           "\(rendering.ids.count) tokens, but a row takes \(rowLength + 1); raise sequence_length, or say `too_long: truncate` or `drop`"
         )
       case .drop:
-        facts.dropped += 1
+        result.dropped += 1
         return
       case .truncate:
         rendering = rendering.prefix(rowLength + 1)
         guard rendering.trainedCount > 0 else {  // all that was to be learnt lay behind the cut
-          facts.dropped += 1
+          result.dropped += 1
           return
         }
-        facts.truncated += 1
+        result.truncated += 1
       }
     }
-    facts.tokens += rendering.ids.count
-    facts.trainedTokens += rendering.trainedCount
-    facts.longestExample = max(facts.longestExample, rendering.ids.count)
-    examples.append(Example(rendering: rendering, source: index, line: line))
+    result.block.append(rendering, line: line)
+  }
+}
+
+/// What became of a chunk's rows.
+private struct RenderedChunk: Sendable {
+  var block = ExampleBlock()
+  let file: Int
+  let rows: Int
+  var truncated = 0
+  var dropped = 0
+  var bad: [BadRow] = []
+  var badCount = 0
+
+  init(_ chunk: RowChunk) {
+    file = chunk.file
+    rows = chunk.rows.count
   }
 }

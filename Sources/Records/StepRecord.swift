@@ -18,10 +18,12 @@ public struct StepRecord: Sendable, Hashable {
   public let firstRow: Int
   /// What methods added, by name, such as the value of a penalty.
   public let terms: [(name: String, value: Double)]
+  /// What each source gave, by name.
+  public let sources: [SourceUse]
 
   public init(
     step: Int, loss: Double, units: Int, gradientNorm: Double, learningRate: Double, epoch: Int, firstRow: Int,
-    terms: [(name: String, value: Double)] = []
+    terms: [(name: String, value: Double)] = [], sources: [SourceUse] = []
   ) {
     self.step = step
     self.loss = loss
@@ -31,6 +33,7 @@ public struct StepRecord: Sendable, Hashable {
     self.epoch = epoch
     self.firstRow = firstRow
     self.terms = terms
+    self.sources = sources
   }
 
   public static func == (a: Self, b: Self) -> Bool { a.json == b.json }
@@ -43,6 +46,7 @@ public struct StepRecord: Sendable, Hashable {
       "learning_rate": .number(learningRate), "epoch": .integer(epoch), "row": .integer(firstRow),
     ]
     if !terms.isEmpty { object["terms"] = .object(JSONObject(terms.map { ($0.name, .number($0.value)) })) }
+    if !sources.isEmpty { object["sources"] = .object(JSONObject(sources.map { ($0.name, $0.json) })) }
     return .object(object)
   }
 
@@ -57,11 +61,40 @@ public struct StepRecord: Sendable, Hashable {
     epoch = reader.int("epoch")
     firstRow = reader.int("row")
     terms = (reader.optionalObject("terms") ?? JSONObject()).members.map { ($0, $1.double ?? .nan) }
+    var sources: [SourceUse] = []
+    for (name, counts) in (reader.optionalObject("sources") ?? JSONObject()).members {
+      var facts = FactReader(counts, subject: subject, place: "sources.\(name)")
+      sources.append(
+        SourceUse(name: name, examples: facts.int("examples"), tokens: facts.int("tokens"), trainedTokens: facts.int("trained_tokens")))
+      for words in facts.problems.complaints { reader.complain(words) }
+    }
+    self.sources = sources
     try reader.problems.check()
   }
 
   /// A line of `metrics.jsonl`. Numbers are the shortest that read back as the same number.
   public var line: String { json.text() + "\n" }
+}
+
+/// What a source of data gave to a step.
+public struct SourceUse: Sendable, Hashable {
+  public let name: String
+  /// Examples that began in the step.
+  public let examples: Int
+  public let tokens: Int
+  /// Labels.
+  public let trainedTokens: Int
+
+  public init(name: String, examples: Int, tokens: Int, trainedTokens: Int) {
+    self.name = name
+    self.examples = examples
+    self.tokens = tokens
+    self.trainedTokens = trainedTokens
+  }
+
+  var json: JSON {
+    ["examples": .integer(examples), "tokens": .integer(tokens), "trained_tokens": .integer(trainedTokens)]
+  }
 }
 
 /// What the clock and the machine said about a step; differs from run to run.

@@ -11,6 +11,18 @@ import Darwin
 enum ThisProcess {
   static let version = "0.1.0"
 
+  /// Tells one build of the program from another: what they write may differ though the version is the same.
+  static let build: String = {
+    var facts = stat()
+    let program = "/proc/self/exe"
+    guard stat(Files.exists(program) ? program : CommandLine.arguments[0], &facts) == 0 else { return version }
+    #if canImport(Glibc)
+    return "\(version) \(facts.st_size) \(facts.st_mtim.tv_sec).\(facts.st_mtim.tv_nsec)"
+    #else
+    return "\(version) \(facts.st_size) \(facts.st_mtimespec.tv_sec).\(facts.st_mtimespec.tv_nsec)"
+    #endif
+  }()
+
   static var surroundings: Surroundings {
     Surroundings(now: now, peakBytes: peakBytes, processor: processor, cores: Machine.processors, code: version)
   }

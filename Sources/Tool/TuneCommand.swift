@@ -17,19 +17,26 @@ struct TuneCommand: ParsableCommand {
 
   @Argument(help: "The recipe, YAML or JSON.") var recipe: String
   @Flag(help: "One step of everything, saving and exporting included; nothing is left behind.") var dryRun = false
+  @Flag(help: "Hash all data again before tokenized copies of it are believed.") var strict = false
   @Argument(parsing: .captureForPassthrough, help: .hidden) var overrides: [String] = []
 
   func run() throws {
     var flags = overrides
-    var isDryRun = dryRun
+    var isDryRun = dryRun, isStrict = strict
     if let at = flags.firstIndex(of: "--dry-run") {
       flags.remove(at: at)
       isDryRun = true
     }
+    if let at = flags.firstIndex(of: "--strict") {
+      flags.remove(at: at)
+      isStrict = true
+    }
     if flags.contains("--help") || flags.contains("-h") { throw CleanExit.helpRequest(self) }
     let recipe = try readRecipe(flags)
     let output = recipe.output ?? "runs/\(ThisProcess.stamp())-tune"
-    let run = try PreparedRun(recipe, methods: tuningMethods, place: modelFolder(recipe.model), messages: chatTemplate)
+    let run = try PreparedRun(
+      recipe, methods: tuningMethods, place: modelFolder(recipe.model), workers: Machine.processors,
+      cache: dataCache(isStrict: isStrict), messages: chatTemplate)
     if isDryRun {
       let console = RunConsole(run, folder: output + ".dry-run")
       try Trainer.dryRun(run, in: output + ".dry-run", surroundings: ThisProcess.surroundings, observer: console)
@@ -64,12 +71,15 @@ struct ResumeCommand: ParsableCommand {
     discussion: "On the same machine, libtorch and number of threads the result has the same bits as a run that was never stopped.")
 
   @Argument(help: "The run's folder.") var folder: String
+  @Flag(help: "Hash all data again before tokenized copies of it are believed.") var strict = false
   @Flag(help: "Resume though threads, libtorch or processor are others: the last bits will differ.") var allowOtherBits = false
 
   func run() throws {
     let manifest = try Manifest(file: RunFolder(folder).manifest)
     let recipe = try Recipe(manifest.recipe, methods: tuningMethods.map { $0.keys })
-    let run = try PreparedRun(recipe, methods: tuningMethods, place: modelFolder(recipe.model), messages: chatTemplate)
+    let run = try PreparedRun(
+      recipe, methods: tuningMethods, place: modelFolder(recipe.model), workers: Machine.processors,
+      cache: dataCache(isStrict: strict), messages: chatTemplate)
     let console = RunConsole(run, folder: folder)
     ThisProcess.noteInterrupts()
     let result = try Trainer.resume(

@@ -19,9 +19,12 @@ public struct PreparedRun: Sendable {
   /// - Parameters:
   ///   - methods: all methods there are.
   ///   - place: the model's folder, where the recipe names it in another way (`owner/name`).
+  ///   - workers: threads that read data; the result does not depend on how many.
+  ///   - cache: where large sources are kept tokenized, unless the recipe says; nil: nowhere.
   ///   - messages: prints conversations with the chat template of the model in a folder; nil where it has none.
   public init(
-    _ recipe: Recipe, methods: [any TuningMethod.Type], place: String? = nil, messages: (String) throws -> (any MessageRenderer)?
+    _ recipe: Recipe, methods: [any TuningMethod.Type], place: String? = nil, workers: Int = 1, cache: DataCachePlace? = nil,
+    messages: (String) throws -> (any MessageRenderer)?
   ) throws {
     self.recipe = recipe
     self.methods = methods
@@ -36,9 +39,10 @@ public struct PreparedRun: Sendable {
     }
     let renderer = ExampleRenderer(encoder: tokenizer, messages: try messages(place))
     let packing: Packing = recipe.packing ? recipe.objective == .pretraining ? .wrapped : .bestFit : .none
+    let kept = try cache.flatMap { try DataCache($0, recipe: recipe, tokenizer: tokenizer) }
     let dataset = try Dataset(
       reading: recipe.data, with: renderer, rowLength: packing == .wrapped ? nil : recipe.sequenceLength, tooLong: recipe.tooLong,
-      badRows: recipe.badRows)
+      badRows: recipe.badRows, workers: workers, cache: kept)
     data = try DataPlan(
       dataset,
       .init(
@@ -47,7 +51,7 @@ public struct PreparedRun: Sendable {
     heldOut = try recipe.evaluate.map { evaluate in
       let dataset = try Dataset(
         reading: evaluate.data, with: renderer, rowLength: packing == .wrapped ? nil : recipe.sequenceLength, tooLong: .truncate,
-        badRows: recipe.badRows)
+        badRows: recipe.badRows, workers: workers, cache: kept)
       return try DataPlan(
         dataset, .init(seed: 0, sequenceLength: recipe.sequenceLength, packing: packing, rows: recipe.batch.rows, shuffle: false))
     }
@@ -74,6 +78,32 @@ public struct PreparedRun: Sendable {
   func weights() throws -> any WeightSource {
     recipe.initialize == .random
       ? RandomWeights(seed: recipe.seed, layerCount: folder.configuration.layerCount) : try FileWeights(folder: folder.path)
+  }
+}
+
+/// Where tokenized data may be kept, and how far it is trusted.
+public struct DataCachePlace: Sendable {
+  public var folder: String
+  /// The program that tokenizes: another build may do it otherwise.
+  public var program: String
+  /// Whether sources and caches are hashed again before they are believed.
+  public var isStrict: Bool
+
+  public init(folder: String, program: String, isStrict: Bool = false) {
+    self.folder = folder
+    self.program = program
+    self.isStrict = isStrict
+  }
+}
+
+extension DataCache {
+  /// nil where the recipe wants none, or where what is printed depends on the day.
+  fileprivate init?(_ place: DataCachePlace, recipe: Recipe, tokenizer: Tokenizer) throws {
+    if recipe.dataCache == "off" || tokenizer.chatTemplate?.contains("strftime_now") == true { return nil }
+    var hash = ContentHash()
+    hash.update(place.program)
+    for file in tokenizer.files { hash.update(try ContentHash.of(file: file)) }
+    self.init(folder: recipe.dataCache ?? place.folder, identity: hash.finish(), isStrict: place.isStrict)
   }
 }
 

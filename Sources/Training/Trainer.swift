@@ -208,7 +208,13 @@ public final class Trainer {
     for method in stack.methods { try method.afterStep(masters, at: step) }
     return StepRecord(
       step: step.number, loss: sum / Double(max(1, units)), units: units, gradientNorm: norm, learningRate: step.learningRate,
-      epoch: data.epoch, firstRow: data.firstRow, terms: terms)
+      epoch: data.epoch, firstRow: data.firstRow, terms: terms, sources: uses(data))
+  }
+
+  private func uses(_ data: StepData) -> [SourceUse] {
+    zip(run.data.dataset.sources, data.sources).map {
+      SourceUse(name: $0.name, examples: $1.examples, tokens: $1.tokens, trainedTokens: $1.trainedTokens)
+    }
   }
 
   /// Asks for gradients of exactly the parameters that train in this step.
@@ -228,8 +234,7 @@ public final class Trainer {
     for name in gradients.names where try !Tensor.squaredNorm(of: [gradients[name]!]).isFinite { wrong.append(name) }
     var examples: [String] = []
     for segment in data.microbatches.flatMap(\.segments) {
-      let example = run.data.dataset.examples[segment.example]
-      let place = "\(run.data.dataset.sources[example.source].path):\(example.line)"
+      let place = run.data.dataset.location(of: segment.example)
       if examples.last != place { examples.append(place) }
     }
     return NonFiniteError(step: step.number, loss: sum, gradientNorm: norm, parameters: wrong, examples: examples)

@@ -59,6 +59,7 @@ struct EveryKeyTests {
   static let others: [String: String] = [
     "model": "other", "initialize": "random", "method": "half", "objective": "pretraining",
     "data[].path": "[e.jsonl, f.jsonl]", "data[].name": "old", "data[].fields": "{prompt: question}", "data[].template": "chat",
+    "data[].examples": "50", "data[].tokens": "500", "evaluate.data[].examples": "50", "evaluate.data[].tokens": "500", "data_cache": "off",
     "evaluate.data[].name": "held", "evaluate.data[].fields": "{text: body}", "evaluate.data[].template": "chat",
     "data[].format": "text", "data[].train_on": "all", "data[].share": "0.25",
     "bad_rows": "{skip: 0.01}", "sequence_length": "64", "packing": "false", "too_long": "drop",

@@ -21,6 +21,8 @@ public struct Recipe: Sendable {
   public let packing: Bool
   public let tooLong: TooLong
   public let badRows: BadRows
+  /// The folder of tokenized sources, or `off`; nil: the caller's.
+  public let dataCache: String?
   public let batch: BatchSize
   public let duration: Duration
   public let optimizer: OptimizerRecipe
@@ -97,6 +99,9 @@ public struct Recipe: Sendable {
     badRows = reader.value(
       "bad_rows", default: .refuse,
       doc: "Rows that cannot be learned from: refuse the run, or skip up to a share of each source's rows.")
+    dataCache = reader.optional(
+      "data_cache", otherwise: "$XDG_CACHE_HOME/holdfast or ~/.cache/holdfast",
+      doc: "Folder where large sources are kept tokenized for the next start, or `off`.")
     batch = reader.section("batch", shorthand: "rows", BatchSize.init)
     duration = Recipe.duration(reader)
     optimizer = reader.section("optimizer", shorthand: "name", OptimizerRecipe.init)

@@ -61,6 +61,10 @@ extension DataSource {
       share: reader.optional(
         "share", in: Above(0.0, below: 1), otherwise: "every example once", unit: "share of an epoch's examples",
         doc: "How much of an epoch comes from this source, drawn anew each epoch; replay of old data is a source with a share."),
+      examples: reader.optional(
+        "examples", in: 1..., unit: "examples an epoch", doc: "How many examples of this source an epoch has, in place of `share`; gone through evenly."),
+      tokens: reader.optional(
+        "tokens", in: 1..., unit: "tokens an epoch", doc: "How many tokens of this source an epoch has on average, in place of `share`."),
       fields: Self.fields(reader),
       template: reader.value(
         "template", default: .plain,
