@@ -11,6 +11,7 @@ struct VerifyCommand: ParsableCommand {
       """)
 
   @Argument(help: "Folder of a run, a checkpoint or an export.") var folder: String
+  @Flag(help: "Of a run, hash the data and the model's files too, which lie elsewhere.") var strict = false
 
   func run() throws {
     guard Files.isFolder(folder) else {
@@ -32,8 +33,19 @@ struct VerifyCommand: ParsableCommand {
         for complaint in problems.complaints { print("         \(complaint)") }
       }
     }
+    let manifest = RunFolder(folder).manifest
+    var count = sealed.count
+    if strict, Files.exists(manifest) {
+      let run = try Manifest(file: manifest)
+      for file in run.data + run.model {
+        count += 1
+        let found = try? ContentHash.of(file: file.path)
+        if found != file.sha256 { wrong += 1 }
+        print(found == file.sha256 ? "whole    \(file.path)" : "\(found == nil ? "missing" : "changed")  \(file.path)")
+      }
+    }
     if wrong > 0 {
-      print("\(wrong) of \(sealed.count) not as written")
+      print("\(wrong) of \(count) not as written")
       throw ExitCode(2)
     }
   }

@@ -40,12 +40,13 @@ struct RecordsTests {
   @Test func stepLine() throws {
     let record = StepRecord(
       step: 3, loss: 0.30000000000000004, units: 17, gradientNorm: 0.1, learningRate: 1e-5, epoch: 0, firstRow: 24,
-      terms: [("kl", 0.5)])
+      terms: [("kl", 0.5)], sources: [SourceUse(name: "a.jsonl", examples: 2, tokens: 40, trainedTokens: 17)])
     let line =
-      #"{"step":3,"loss":0.30000000000000004,"units":17,"norm":0.1,"learning_rate":1e-05,"epoch":0,"row":24,"terms":{"kl":0.5}}"#
+      #"{"step":3,"loss":0.30000000000000004,"units":17,"norm":0.1,"learning_rate":1e-05,"epoch":0,"row":24,"terms":{"kl":0.5},"sources":{"a.jsonl":{"examples":2,"tokens":40,"trained_tokens":17}}}"#
     #expect(record.line == line + "\n")
     #expect(try StepRecord(JSON(text: line)) == record)
     #expect(complaints { _ = try StepRecord(["step": "x"]) }.count == 7)
+    #expect(complaints { _ = try StepRecord(JSON(text: line.replacing(#""tokens":40"#, with: #""tokens":"40""#))) }.count == 1)
     // What is not finite is null in JSON and reads back as not a number.
     let broken = StepRecord(step: 0, loss: .infinity, units: 1, gradientNorm: .nan, learningRate: 0, epoch: 0, firstRow: 0)
     #expect(try StepRecord(JSON(text: broken.line)).loss.isNaN)

@@ -25,6 +25,11 @@ import Testing
     try #require(shop.holdfast("tune", try shop.recipe("run", "steps: 2\nbatch: 2\ncheckpoint: {every: 1, keep: 2}")).status == 0)
     let whole = shop.holdfast("verify", shop.path + "/run")
     #expect(whole.status == 0 && whole.output.split(separator: "\n").count { $0.hasPrefix("whole") } == 3, "\(whole.output)")
+    #expect(shop.holdfast("verify", "--strict", shop.path + "/run").status == 0)
+    try shop.write("{}", to: "clinic.jsonl")
+    #expect(shop.holdfast("verify", shop.path + "/run").status == 0)
+    let changed = shop.holdfast("verify", "--strict", shop.path + "/run")
+    #expect(changed.status == 2 && changed.lacks("changed  \(shop.path)/clinic.jsonl", "1 of 7 not as written") == [], "\(changed.output)")
     var bytes = try shop.bytes("run/final/model.safetensors")
     bytes[bytes.count / 2] ^= 1
     try bytes.withUnsafeBytes { try FileWriter(path: shop.path + "/run/final/model.safetensors", replacing: true).write($0) }
