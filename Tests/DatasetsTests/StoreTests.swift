@@ -94,7 +94,7 @@ struct StoreTests {
         case 2: odd.append(contentsOf: odd.suffix(generator.below(200) + 1))
         default: odd = (0..<generator.below(400)).map { _ in UInt8(generator.below(256)) }
         }
-        try folder.write(odd, "cache/" + Files.name(of: file))
+        try Files.rename(folder.write(odd, "odd"), to: file)
         let again = try read([path], cache)
         #expect(again.examples.elementsEqual(good.examples), "round \(round)")
       }
@@ -113,7 +113,7 @@ struct StoreTests {
       let mapped = try MappedFile(path: file)
       var bytes = withExtendedLifetime(mapped) { Array(mapped.bytes) }
       bytes[5] ^= 1
-      try folder.write(bytes, "cache/" + Files.name(of: file))
+      try Files.rename(folder.write(bytes, "odd"), to: file)
       let problems = try #require(throws: Problems.self) { try read([path], cache) }
       #expect(problems.complaints.count == 1)
     }
