@@ -83,6 +83,7 @@ let package = Package(
     tests("Decoding", ["Decoding", "Models", "Tokenizers", "Engine", "Basics"]),
     tests("Evaluation", ["Evaluation", "Decoding", "Models", "Datasets", "Tokenizers", "Engine", "Records", "Basics"]),
     tests("Methods", ["Methods", "Training", "Models", "Basics"]),
+    tests("Studies", ["Studies", "Training", "Datasets", "Records", "Basics"]),
     tests("Tool", ["Records", "Datasets", "Models", "Engine", "Basics"]),
     tests("ChatTemplate", ["Tokenizers", "Basics"]),
     tests("Models", ["Evaluation", "Models", "Engine", "Basics"]),

@@ -104,7 +104,7 @@ public struct Demo: Sendable {
   public var ways: [Way] {
     [
       Way(name: "full", group: "full", method: "full", learningRate: learningRate),
-      Way(name: "full, a fifth of the rate", group: "low rate", method: "full", learningRate: learningRate / 5),
+      Way(name: "full, rate / 5", group: "low rate", method: "full", learningRate: learningRate / 5),
       Way(name: "half", group: "half", method: "half", learningRate: learningRate),
     ]
   }
@@ -136,10 +136,10 @@ public struct Demo: Sendable {
     }
     for alpha in alphas {
       let folder = output + "/wise-ft-\(alpha)"
-      try onEvent(.measuring("weights between base and full, \(alpha)"))
+      try onEvent(.measuring("Wise-FT: weights \(alpha) of the way from base to full"))
       try WeightInterpolation(alpha: alpha).write(
         base: ModelFolder(base), tuned: ModelFolder(outcomes[0].folder), tokenizerFiles: Tokenizer(folder: base).files, to: folder)
-      outcomes.append(try measure(folder, name: "interpolated, α \(alpha)", group: "interpolated", trained: nil, questions))
+      outcomes.append(try measure(folder, name: "Wise-FT \(alpha)", group: "interpolated", trained: nil, questions))
       try onEvent(.measured(outcomes.last!))
     }
     return Result(base: before, outcomes: outcomes, questions: questions, domain: domain.rawValue)

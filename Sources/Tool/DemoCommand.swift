@@ -123,7 +123,7 @@ struct DemoReport {
           .plot(tradeOff.plot()),
           .note("Bars are one standard error over items of one run. Points at different heights learned differently much; only at the same height does further right mean that more was kept. This is one seed: another one moves every point."),
         ]),
-        Page.Section("Numbers", [.table(shortTable), .note("In percent, ± one standard error: exact match of greedy answers to \(demo.items) held-out items a family. Speciality is the new domain, versatility the mean of the families that the base knew; change is in points of versatility.")]),
+        Page.Section("Numbers", [.table(shortTable), .note("In percent, ± one standard error: exact match of greedy answers to \(demo.items) held-out items a family. Speciality is the new domain, versatility the mean of the families that the base knew; change is in points of versatility. Wise-FT: weights that share of the way from base to full.")]),
         Page.Section("What it knew, by family", [.table(familyTable)]),
         Page.Section("Answers before and after", [.table(answers)]),
       ])

@@ -13,7 +13,6 @@ struct DoctorCommand: ParsableCommand {
   func run() throws {
     var findings: [Finding] = []
     findings += Machine.findings()
-    Waiting.sleepsSoon()
     let engine = EngineExamination()
     findings += engine.findings
     if let model { findings += try ModelExamination.findings(modelFolder(model), canCompute: engine.isUsable) }

@@ -23,6 +23,7 @@ struct HoldfastCommand: AsyncParsableCommand {
 
   static func main() async {
     LargePages.use()
+    Waiting.sleepsSoon()
     await main(nil)
   }
 }

@@ -19,7 +19,6 @@ struct ModelOptions: ParsableArguments {
   }
 
   private func load(_ folder: ModelFolder) throws -> Decoder {
-    Waiting.sleepsSoon()
     if let threads { try Torch.setThreads(threads) }
     let place = Device(device)!
     guard try place.isAvailable else { throw EngineError("libtorch sees no device \(place) here; try --device cpu") }

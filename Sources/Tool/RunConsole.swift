@@ -30,7 +30,7 @@ final class RunConsole: RunObserver {
       printError(
         "\(recipe.methods.map(\.name).joined(separator: " + ")): \(Numbers.grouped(trained)) of \(Numbers.grouped(total)) parameters train (\(Numbers.percent(manifest.trainedFraction)) %), \(recipe.precision.rawValue) on \(manifest.device), threads: \(manifest.threads)")
       for source in data.dataset.sources { printError(Self.line(source)) }
-      printError(from == 0 ? "\(steps) steps" : "goes on at step \(from) of \(steps)")
+      printError(from == 0 ? "\(steps) step\(steps == 1 ? "" : "s")" : "goes on at step \(from) of \(steps)")
     case .step(let record, let timing, let total):
       try events?.write(
         [("loss", record.loss), ("gradient_norm", record.gradientNorm), ("learning_rate", record.learningRate), ("tokens_per_second", timing.tokensPerSecond)],

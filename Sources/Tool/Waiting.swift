@@ -6,9 +6,9 @@ import Darwin
 
 /// How libtorch's threads wait for one another.
 enum Waiting {
-  /// Lets threads that wait go to sleep soon. OpenMP makes them spin for about a millisecond, and where something else
-  /// uses the processors too, all of a step is spent waiting for a thread that is not running: a small model generated
-  /// 6 tokens a second instead of 180. Call before the first tensor; what the user has set stays.
+  /// Lets threads that wait go to sleep soon. OpenMP makes them spin for milliseconds, and where something else uses the
+  /// processors too, most of a step is spent waiting for a thread that is not running (Docs/performance.md). Call before
+  /// libtorch is opened; what the user has set stays.
   static func sleepsSoon() {
     if getenv("OMP_WAIT_POLICY") == nil { setenv("GOMP_SPINCOUNT", "1000", 0) }
   }

@@ -101,7 +101,7 @@ extension HTML {
       .figure-value { font-size: 1.25rem; }
       dl > div { grid-template-columns: 1fr; gap: 0; }
       table { font-size: 0.875rem; }
-      th, td { padding: 0.4rem 0.5rem; }
+      th, td { padding: 0.4rem 0.35rem; }
       th:first-child, td:first-child { position: sticky; left: 0; background: var(--page); }
       .stack thead { display: none; }
       .stack, .stack tbody, .stack tr { display: block; }
