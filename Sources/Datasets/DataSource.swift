@@ -8,6 +8,9 @@ public struct DataSource: Sendable, Hashable {
   public var format: DataFormat?
   /// nil: what suits the format (completion, assistant; all of plain text).
   public var trainOn: TrainOn?
+  /// Which answers of a conversation are learnt; nil: all of them, unless the template prints what stands before one
+  /// otherwise than at inference.
+  public var turns: Turns?
   /// The part of an epoch's examples that come from this source, in (0, 1), drawn anew each epoch; nil: every
   /// example once an epoch. Replay of old data is a source with a share.
   public var share: Double?
@@ -21,20 +24,23 @@ public struct DataSource: Sendable, Hashable {
   public var template: PromptTemplate
 
   public init(
-    path: String, name: String? = nil, format: DataFormat? = nil, trainOn: TrainOn? = nil, share: Double? = nil,
-    examples: Int? = nil, tokens: Int? = nil, fields: [String: String] = [:], template: PromptTemplate = .plain
+    path: String, name: String? = nil, format: DataFormat? = nil, trainOn: TrainOn? = nil, turns: Turns? = nil,
+    share: Double? = nil, examples: Int? = nil, tokens: Int? = nil, fields: [String: String] = [:], template: PromptTemplate = .plain
   ) {
-    self.init(paths: [path], name: name, format: format, trainOn: trainOn, share: share, examples: examples, tokens: tokens, fields: fields, template: template)
+    self.init(
+      paths: [path], name: name, format: format, trainOn: trainOn, turns: turns, share: share, examples: examples, tokens: tokens,
+      fields: fields, template: template)
   }
 
   public init(
-    paths: [String], name: String? = nil, format: DataFormat? = nil, trainOn: TrainOn? = nil, share: Double? = nil,
-    examples: Int? = nil, tokens: Int? = nil, fields: [String: String] = [:], template: PromptTemplate = .plain
+    paths: [String], name: String? = nil, format: DataFormat? = nil, trainOn: TrainOn? = nil, turns: Turns? = nil,
+    share: Double? = nil, examples: Int? = nil, tokens: Int? = nil, fields: [String: String] = [:], template: PromptTemplate = .plain
   ) {
     self.paths = paths
     self.name = name
     self.format = format
     self.trainOn = trainOn
+    self.turns = turns
     self.share = share
     self.examples = examples
     self.tokens = tokens
@@ -74,12 +80,22 @@ public enum PromptTemplate: String, Sendable, Hashable, CaseIterable, Codable {
 
 /// Which tokens of an example are learnt.
 public enum TrainOn: String, Sendable, Hashable, CaseIterable, Codable {
-  /// The completion and the end of the text.
+  /// The completion and the end of the text; of a conversation its last answer.
   case completion
   /// What the assistant says, ends of its turns included.
   case assistant
   /// Everything.
   case all
+}
+
+/// Which of a conversation's answers are learnt, and behind what.
+public enum Turns: String, Sendable, Hashable, CaseIterable, Codable {
+  /// All of them, in one example: the conversation as the template prints it whole.
+  case all
+  /// The last one, behind what stands there when the model is asked for it.
+  case last
+  /// Each in an example of its own, behind what stands there when the model is asked for it.
+  case split
 }
 
 /// What happens to an example that has more tokens than a row takes.

@@ -38,6 +38,8 @@ public struct SourceFacts: Sendable, Hashable, Codable {
   public var tokens = 0
   /// Labels.
   public var trainedTokens = 0
+  /// Tokens with characters on both sides of where the learnt text begins or ends.
+  public var edgeTokens = 0
   /// Examples cut to fit a row.
   public var truncated = 0
   /// Examples left out because they, or what they teach, fit no row.
@@ -69,7 +71,7 @@ extension SourceFacts {
   public var json: JSON {
     [
       "name": .string(name), "path": .string(path), "rows": .integer(rows), "examples": .integer(examples), "tokens": .integer(tokens),
-      "trained_tokens": .integer(trainedTokens), "truncated": .integer(truncated), "dropped": .integer(dropped),
+      "trained_tokens": .integer(trainedTokens), "edge_tokens": .integer(edgeTokens), "truncated": .integer(truncated), "dropped": .integer(dropped),
       "skipped": .integer(skipped), "longest_example": .integer(longestExample),
     ]
   }

@@ -1,4 +1,4 @@
-internal import HoldfastBasics
+package import HoldfastBasics
 public import HoldfastTokenizers
 
 /// Turns rows into ids and marks: the one place that decides what is learnt.
@@ -6,7 +6,7 @@ public import HoldfastTokenizers
 /// The whole text is tokenized once; a token is trained if its first character lies in a trained span.
 public struct ExampleRenderer: Sendable {
   private let encoder: any TokenEncoder
-  private let messageRenderer: (any MessageRenderer)?
+  let messageRenderer: (any MessageRenderer)?
 
   /// - Parameter messages: prints conversations; nil where the model has no chat template.
   public init(encoder: any TokenEncoder, messages: (any MessageRenderer)? = nil) {
@@ -26,10 +26,10 @@ public struct ExampleRenderer: Sendable {
   }
 
   /// A conversation. Its template prints every special token, so the tokenizer adds none.
-  public func render(_ conversation: RenderedMessages, trainOn: TrainOn = .assistant) -> Rendering {
+  public func render(_ conversation: RenderedMessages) -> Rendering {
     let (ids, offsets) = encoder.tokens(of: conversation.text, addSpecialTokens: false)
-    let spans = trainOn == .all ? [0..<Int.max] : conversation.assistant
-    return Rendering(ids: ids, isTrained: marks(offsets, spans))
+    let (isTrained, edgeTokens) = marks(offsets, conversation.trained)
+    return Rendering(ids: ids, isTrained: isTrained, edgeTokens: edgeTokens)
   }
 
   /// Text with the tokenizer's own beginning and end. A beginning that the text already spells is not doubled, and
@@ -40,7 +40,7 @@ public struct ExampleRenderer: Sendable {
       ids.removeFirst()
       offsets.removeFirst()
     }
-    var isTrained = marks(offsets, spans)
+    var (isTrained, edgeTokens) = marks(offsets, spans)
     if let end = encoder.endID {
       if ids.count > 1, ids.suffix(2).allSatisfy({ $0 == end }) {
         ids.removeLast()
@@ -53,43 +53,42 @@ public struct ExampleRenderer: Sendable {
         isTrained.append(true)
       }
     }
-    return Rendering(ids: ids, isTrained: isTrained)
+    return Rendering(ids: ids, isTrained: isTrained, edgeTokens: edgeTokens)
   }
 
-  /// A token without characters of its own stands in no span.
-  private func marks(_ offsets: [Range<Int>], _ spans: [Range<Int>]) -> [Bool] {
-    var span = 0
-    return offsets.map { range in
+  /// Which tokens begin in a span, and how many lie across the edge of one. A token without characters of its own stands
+  /// in no span.
+  private func marks(_ offsets: [Range<Int>], _ spans: [Range<Int>]) -> (isTrained: [Bool], edgeTokens: Int) {
+    var span = 0, edgeTokens = 0
+    let isTrained = offsets.map { range in
       while span < spans.count, spans[span].upperBound <= range.lowerBound { span += 1 }
-      return !range.isEmpty && span < spans.count && spans[span].contains(range.lowerBound)
+      guard !range.isEmpty, span < spans.count else { return false }
+      let isIn = spans[span].contains(range.lowerBound)
+      if range.upperBound > (isIn ? spans[span].upperBound : spans[span].lowerBound) { edgeTokens += 1 }
+      return isIn
     }
+    return (isTrained, edgeTokens)
   }
 }
 
 extension ExampleRenderer {
-  /// A row in one of the three forms that the others are read as (see `DataFormat.plain`).
-  func render(_ row: JSONObject, format: PlainFormat, trainOn: TrainOn?) throws(RowError) -> Rendering {
+  /// The examples of a row in one of the three forms that the others are read as (see `DataFormat.plain`): one, or with
+  /// `turns: split` one for each answer.
+  package func render(
+    _ row: JSONObject, format: PlainFormat, trainOn: TrainOn?, turns: Turns? = nil
+  ) throws(RowError) -> [Rendering] {
+    if let turns, format != .messages { throw RowError("`turns: \(turns.rawValue)` needs `messages`") }
     switch format {
     case .text:
       let text = try row.text("text")
       if let trainOn, trainOn != .all { throw RowError("`train_on: \(trainOn.rawValue)` needs more than plain text") }
       if text.isEmpty { throw RowError("`text` is empty") }
-      return render(text: text)
+      return [render(text: text)]
     case .promptCompletion:
       let prompt = try row.text("prompt"), completion = try row.text("completion")
       if completion.isEmpty { throw RowError("`completion` is empty") }
-      return render(prompt: prompt, completion: completion, trainOn: trainOn ?? .completion)
-    case .messages:
-      guard let messages = row["messages"] else { throw RowError("`messages` is missing") }
-      guard let turns = messages.array, !turns.isEmpty, turns.allSatisfy({ $0["role"]?.string != nil }) else {
-        throw RowError("`messages` must be a list of objects with `role` and `content`, not empty")
-      }
-      guard let messageRenderer else {
-        throw RowError("this model has no chat template, so it cannot read `messages`; give `prompt` and `completion`")
-      }
-      let conversation: RenderedMessages
-      do { conversation = try messageRenderer.render(row) } catch { throw RowError("the chat template refuses it: \(error)") }
-      return render(conversation, trainOn: trainOn ?? .assistant)
+      return [render(prompt: prompt, completion: completion, trainOn: trainOn ?? .completion)]
+    case .messages: return try conversation(row, trainOn: trainOn ?? .assistant, turns: turns)
     }
   }
 }

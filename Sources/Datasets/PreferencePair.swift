@@ -27,19 +27,22 @@ extension ExampleRenderer {
   package func renderPair(_ row: JSONObject, template: PromptTemplate, trainOn: TrainOn? = nil) throws(RowError) -> PreferencePair {
     guard let chosen = row["chosen"], let rejected = row["rejected"] else { throw RowError("`chosen` or `rejected` is missing") }
     let prompt = row["prompt"] ?? row["conversations"] ?? row["messages"]
+    func one(_ row: JSONObject, _ format: PlainFormat) throws(RowError) -> Rendering {
+      try render(row, format: format, trainOn: trainOn, turns: format == .messages ? .all : nil)[0]
+    }
     func side(_ answer: JSON) throws(RowError) -> Rendering {
       let isText = answer.string != nil && prompt?.array == nil
       if isText, row["instruction"] != nil {
         var alpaca = row
         alpaca["output"] = answer
         let (plain, format) = try DataFormat.alpaca.plain(alpaca, template: template)
-        return try render(plain, format: format, trainOn: trainOn)
+        return try one(plain, format)
       }
       if isText, template == .plain {
         guard let prompt = prompt?.string else { throw RowError("`prompt` is missing or no text") }
-        return try render(["prompt": .string(prompt), "completion": answer], format: .promptCompletion, trainOn: trainOn)
+        return try one(["prompt": .string(prompt), "completion": answer], .promptCompletion)
       }
-      return try render(Conversation.of(prompt: prompt, answer: answer, in: row), format: .messages, trainOn: trainOn)
+      return try one(Conversation.of(prompt: prompt, answer: answer, in: row), .messages)
     }
     let pair = PreferencePair(chosen: try side(chosen), rejected: try side(rejected))
     if pair.chosen.ids == pair.rejected.ids { throw RowError("`chosen` and `rejected` are the same") }

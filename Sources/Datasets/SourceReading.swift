@@ -84,6 +84,7 @@ struct SourceReading: Sendable {
       facts.rows += result.rows
       facts.truncated += result.truncated
       facts.dropped += result.dropped
+      facts.edgeTokens += result.edgeTokens
       facts.skipped += result.badCount
       bad += result.bad.prefix(10 - bad.count)
     }
@@ -118,7 +119,7 @@ struct SourceReading: Sendable {
     return "\(source) \(fields) \(String(describing: rowLength)) \(tooLong) \(badRows) \(limits)"
   }
 
-  private func formatFound(in chunk: RowChunk) -> DataFormat? {
+  func formatFound(in chunk: RowChunk) -> DataFormat? {
     var found: DataFormat?
     chunk.forEachRow(limits: limits) { _, row in
       if found == nil, let row = try? row.get().renamed(source.fields) { found = try? DataFormat(of: row) }
@@ -133,7 +134,9 @@ struct SourceReading: Sendable {
         let rowFormat: DataFormat
         if let format { rowFormat = format } else { rowFormat = try DataFormat(of: row) }
         let (plain, form) = try rowFormat.plain(row, template: source.template)
-        try take(try renderer.render(plain, format: form, trainOn: source.trainOn), line: line, &result)
+        for rendering in try renderer.render(plain, format: form, trainOn: source.trainOn, turns: source.turns) {
+          try take(rendering, line: line, &result)
+        }
       } catch {
         result.badCount += 1
         if result.bad.count < 10 {
@@ -165,6 +168,7 @@ struct SourceReading: Sendable {
         result.truncated += 1
       }
     }
+    result.edgeTokens += rendering.edgeTokens
     result.block.append(rendering, line: line)
   }
 }
@@ -176,6 +180,7 @@ private struct RenderedChunk: Sendable {
   let rows: Int
   var truncated = 0
   var dropped = 0
+  var edgeTokens = 0
   var bad: [BadRow] = []
   var badCount = 0
 

@@ -5,10 +5,13 @@ public struct Rendering: Sendable, Hashable {
   public let ids: [Int]
   /// As long as `ids`.
   public let isTrained: [Bool]
+  /// Tokens with characters on both sides of where the learnt text begins or ends; their first character decides.
+  public let edgeTokens: Int
 
-  public init(ids: [Int], isTrained: [Bool]) {
+  public init(ids: [Int], isTrained: [Bool], edgeTokens: Int = 0) {
     precondition(ids.count == isTrained.count, "\(ids.count) ids but \(isTrained.count) marks")
     self.ids = ids
+    self.edgeTokens = edgeTokens
     var marks = isTrained
     if !marks.isEmpty { marks[0] = false }
     self.isTrained = marks
@@ -19,6 +22,6 @@ public struct Rendering: Sendable, Hashable {
 
   /// The first `count` tokens.
   public func prefix(_ count: Int) -> Rendering {
-    Rendering(ids: Array(ids.prefix(count)), isTrained: Array(isTrained.prefix(count)))
+    Rendering(ids: Array(ids.prefix(count)), isTrained: Array(isTrained.prefix(count)), edgeTokens: edgeTokens)
   }
 }

@@ -20,6 +20,8 @@ public final class Tokenizer: Sendable {
   public let unknownID: Int?
   /// The token that fills rows (`pad_token`).
   public let padID: Int?
+  /// The ids of special tokens: those that stand for no text, such as ends of turns.
+  public let specialIDs: Set<Int>
   /// The highest id + 1, added tokens included.
   public let vocabularySize: Int
 
@@ -77,6 +79,7 @@ public final class Tokenizer: Sendable {
     addedTexts = Dictionary(texts.map { ($0.token.id, $0.bytes) }) { $1 }
     let addedByContent = Dictionary(texts.map { (Array($0.token.content.utf8), $0.token.id) }) { $1 }
     self.addedByContent = addedByContent
+    specialIDs = Set(parts.addedTokens.filter(\.isSpecial).map(\.id))
     specialContents = Set(parts.addedTokens.filter(\.isSpecial).map { Array($0.content.utf8) })
     decoding = Decoding(parts.decoders, parts.model, besides: Set(parts.addedTokens.map(\.id)))
     vocabularySize = max(parts.model.numbers.count, (parts.addedTokens.map(\.id).max() ?? -1) + 1)

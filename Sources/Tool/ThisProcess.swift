@@ -1,4 +1,5 @@
 import HoldfastBasics
+import HoldfastTokenizers
 import HoldfastTraining
 import Synchronization
 #if canImport(Glibc)
@@ -70,6 +71,15 @@ enum ThisProcess {
     }
     return ([name] + sets).joined(separator: ", ")
   }()
+
+  /// The local time, for templates that ask for the date.
+  @Sendable static func localTime() -> LocalTime {
+    var seconds = time(nil), parts = tm()
+    localtime_r(&seconds, &parts)
+    return LocalTime(
+      year: Int(parts.tm_year) + 1900, month: Int(parts.tm_mon) + 1, day: Int(parts.tm_mday), hour: Int(parts.tm_hour),
+      minute: Int(parts.tm_min), second: Int(parts.tm_sec))
+  }
 
   /// The local time as a folder's name: 2026-11-20-143059.
   static func stamp() -> String {

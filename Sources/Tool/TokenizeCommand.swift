@@ -19,36 +19,9 @@ struct TokenizeCommand: AsyncParsableCommand {
 
   func run() async throws {
     let tokenizer = try Tokenizer(folder: modelFolder(model))
-    var output = OutputBuffer()
-    var rest: [UInt8] = [], line = 0, bad = 0, isAtEnd = false
-    while !isAtEnd {
-      // Whole lines, enough of them to keep every processor busy.
-      var pieces: [(bytes: [UInt8], line: Int)] = []
-      while pieces.count < 8 && !isAtEnd {
-        let more = try StandardInput.read(most: 1 << 17)
-        isAtEnd = more.isEmpty
-        rest += more
-        guard let end = isAtEnd ? rest.count : rest.lastIndex(of: 0x0A).map({ $0 + 1 }) else { continue }
-        pieces.append((Array(rest[..<end]), line))
-        line += rest[..<end].count { $0 == 0x0A }
-        rest.removeSubrange(..<end)
-        if !isAtEnd && more.count < 1 << 12 { break }  // someone types, or feeds row by row: answer at once
-      }
-      let results = await withTaskGroup(of: (Int, [UInt8], [String]).self) { group in
-        for (place, piece) in pieces.enumerated() {
-          group.addTask {
-            let (bytes, complaints) = Self.encode(piece.bytes, from: piece.line, tokenizer, json: json, special: !noSpecialTokens)
-            return (place, bytes, complaints)
-          }
-        }
-        return await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }
-      }
-      for (_, bytes, complaints) in results {
-        output.append(bytes)
-        bad += complaints.count
-        for complaint in complaints { printError(complaint) }
-      }
-      try output.flush()
+    let (json, special) = (json, !noSpecialTokens)
+    let bad = try await StandardInput.mapLines { bytes, before in
+      Self.encode(bytes, from: before, tokenizer, json: json, special: special)
     }
     if bad > 0 { throw ExitCode.failure }
   }

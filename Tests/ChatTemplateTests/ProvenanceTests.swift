@@ -66,6 +66,46 @@ struct ProvenanceTests {
     ])
   }
 
+  /// Where a turn does not begin with content, its markup is what the model has to write first.
+  @Test func `a turn of calls or reasoning is trained behind its header`() throws {
+    let calls: JSON = [
+      ["role": "user", "content": "add"],
+      ["role": "assistant", "content": nil, "tool_calls": [["function": ["name": "add", "arguments": ["a": 1]]]]],
+      ["role": "tool", "content": "1"],
+      ["role": "assistant", "content": "so:", "tool_calls": [["function": ["name": "add", "arguments": ["b": 2]]]]],
+    ]
+    let call = "{% for c in m.tool_calls %}{{ '\\n' }}<call>{{ c.function.name }} {{ c.function.arguments | tojson }}</call>{% endfor %}"
+    let prompt = "{% if add_generation_prompt %}<assistant>{{ '\\n' }}{% endif %}"
+    func learnt(_ source: String, _ messages: JSON) throws -> [String] {
+      let template = try ChatTemplate(source)
+      let variables = JSONObject([("messages", messages)])
+      let rendered = try template.render(variables)
+      #expect(rendered.needsHeader())
+      return pieces(rendered, rendered.trainedRanges(header: template.turnHeader(variables)))
+    }
+    // The generation prompt ends with the line feed that the call begins with.
+    let plain = "{% for m in messages %}<{{ m.role }}>{% if m.content %}{{ '\\n' + m.content }}{% endif %}\(call)$\n{% endfor %}\(prompt)"
+    #expect(try learnt(plain, calls) == [
+      "<call>add {\"a\": 1}</call>$\n", "so:\n<call>add {\"b\": 2}</call>$\n",
+    ])
+    // Markup before the loop over the calls, no generation prompt.
+    let bracketed =
+      "{% for m in messages %}{% if m.tool_calls %}[CALLS]{{ m.tool_calls | tojson }}{% else %}{{ m.content }}{% endif %}{{ '$' }}{% endfor %}"
+    #expect(try learnt(bracketed, calls).first == #"[CALLS][{"function": {"name": "add", "arguments": {"a": 1}}}]$"#)
+    // Not all of the generation prompt is said by the answer's header, but all of what heads a plain answer.
+    let other = "{% for m in messages %}<{{ m.role }}>{% if m.tool_calls %}!\(call){% else %}{{ m.content }}{% endif %}$\n{% endfor %}"
+      + "{% if add_generation_prompt %}<assistant><think>{% endif %}"
+    #expect(try learnt(other, calls).first == "!\n<call>add {\"a\": 1}</call>$\n")
+    let thinking: JSON = [["role": "user", "content": "?"], ["role": "assistant", "content": "a", "reasoning_content": "r"]]
+    let reasoned =
+      "{% for m in messages %}<{{ m.role }}>\n{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}$"
+      + "{% endfor %}\(prompt)"
+    #expect(try learnt(reasoned, thinking) == ["<think>r</think>a$"])
+    // Without a header the span begins with the first word of the call.
+    let rendered = try ChatTemplate(plain).render(JSONObject([("messages", calls)]))
+    #expect(pieces(rendered, rendered.trainedRanges()).first == "add {\"a\": 1}</call>$\n")
+  }
+
   @Test func `equal text of another message is not trained`() throws {
     // The second user says what the assistant said; only the assistant's characters count.
     let source = "{% for m in messages %}{{ m.content | trim }}|{% endfor %}"

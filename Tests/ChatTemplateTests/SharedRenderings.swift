@@ -71,4 +71,42 @@ struct SharedRenderings {
       #expect(ends.first?.contains("user") == false, "\(name): \(ends)")
     }
   }
+
+  /// What a model has to write to open a call, by the template; templates not named here print no calls.
+  private static let markup = [
+    "qwen2.5": "<tool_call>\n{\"name\": \"", "mistral-nemo": "[TOOL_CALLS][{", "functionary-v3.1": "<function=",
+    "functionary-v3.2": "", "llama-3.1": "{\"name\": \"", "llama-3.2": "{\"name\": \"", "hermes-3": "<tool_call>\n{\"name\": \"",
+    "firefunction-v2": " functools[{\"name\": \"", "deepseek-r1-distill": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>",
+    "deepseek-r1-llama.cpp": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>",
+  ]
+
+  @Test func `a turn of nothing but a call is trained from the call's markup on`() throws {
+    var seen: Set<String> = []
+    for entry in try #require(try Support.shared("manifest.json").array) {
+      let name = entry["name"]?.string ?? ""
+      guard let markup = Self.markup[name] else { continue }
+      let isText = name.hasPrefix("deepseek") || name.hasPrefix("f")
+      let arguments: JSON = isText ? "{\"a\": 1}" : ["a": 1]
+      let messages: JSON = [
+        ["role": "user", "content": "add"],
+        ["role": "assistant", "content": nil, "tool_calls": [
+          ["id": "abcdefghi", "type": "function", "function": ["name": "add", "arguments": arguments]]
+        ]],
+      ]
+      var variables = entry["tokens"]?.object ?? JSONObject()
+      (variables["functions"], variables["datetime"]) = ("[]", "2024-05-06")
+      let template = try ChatTemplate(try Support.sharedText(try #require(entry["file"]?.string)), clock: Support.clock)
+      variables["messages"] = messages
+      (variables["tools"], variables["documents"]) = (name.hasPrefix("h") || name == "functionary-v3.1" ? [] : nil, nil)
+      let rendered = try template.render(variables)
+      let ranges = rendered.trainedRanges(header: template.turnHeader(variables))
+      try #require(ranges.count == 1, "\(name)")
+      let learnt = String(String.UnicodeScalarView(Array(rendered.text.unicodeScalars)[ranges[0]]))
+      let said = markup.isEmpty ? "add\n" : markup
+      #expect(learnt.hasPrefix(said), "\(name): \(learnt.debugDescription)")
+      #expect(learnt.contains("add") && !learnt.contains("assistant") && !learnt.contains("Assistant"), "\(name)")
+      seen.insert(name)
+    }
+    #expect(seen == Set(Self.markup.keys))
+  }
 }

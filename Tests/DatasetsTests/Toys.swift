@@ -47,18 +47,18 @@ struct ToyEncoder: TokenEncoder {
 
 /// `[role]content</s>` a message; what the assistant says is its content and the end.
 struct ToyMessages: MessageRenderer {
-  func render(_ row: JSONObject) throws -> RenderedMessages {
+  func render(_ row: JSONObject, training isTrained: [Bool]) throws -> RenderedMessages {
     var text = "<s>"
     var spans: [Range<Int>] = []
-    for message in row["messages"]?.array ?? [] {
+    for (i, message) in (row["messages"]?.array ?? []).enumerated() {
       let role = message["role"]?.string ?? ""
       guard let content = message["content"]?.string else { throw Problems("template", ["content is missing"]) }
       text += "[\(role)]"
       let start = text.unicodeScalars.count
       text += content + "</s>"
-      if role == "assistant" { spans.append(start..<text.unicodeScalars.count) }
+      if isTrained[i] { spans.append(start..<text.unicodeScalars.count) }
     }
-    return RenderedMessages(text: text, assistant: spans)
+    return RenderedMessages(text: text, trained: spans)
   }
 }
 

@@ -38,7 +38,7 @@ struct Process {
     var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
     defer { for word in words { free(word) } }
     var pid: pid_t = 0
-    let code = posix_spawn(&pid, program, &actions, nil, &words, environ)
+    let code = posix_spawnp(&pid, program, &actions, nil, &words, environ)
     precondition(code == 0, "cannot start \(program): build it first (./test does)")
     self.pid = pid
   }

@@ -1,7 +1,7 @@
 internal import HoldfastBasics
 
 /// The forms that rows are rendered from; every other format is read as one of them.
-enum PlainFormat: Sendable, Hashable {
+package enum PlainFormat: Sendable, Hashable {
   case text, promptCompletion, messages
 }
 

@@ -198,13 +198,13 @@ extension SourceFacts {
     [
       "format": format.map { .string($0.rawValue) } ?? .null, "sha256": .string(contentHash),
       "files": .array(files.map { ["path": .string($0.path), "bytes": .integer($0.bytes), "sha256": .string($0.contentHash)] }),
-      "counts": .array([rows, examples, tokens, trainedTokens, truncated, dropped, skipped, longestExample].map { .integer($0) }),
+      "counts": .array([rows, examples, tokens, trainedTokens, truncated, dropped, skipped, longestExample, edgeTokens].map { .integer($0) }),
     ]
   }
 
   init?(cacheJSON json: JSON) {
     let counts = (json["counts"]?.array ?? []).compactMap(\.int)
-    guard let hash = json["sha256"]?.string, counts.count == 8 else { return nil }
+    guard let hash = json["sha256"]?.string, counts.count == 9 else { return nil }
     self.init(path: "", format: json["format"]?.string.flatMap(DataFormat.init(rawValue:)), contentHash: hash)
     for file in json["files"]?.array ?? [] {
       guard let path = file["path"]?.string, let bytes = file["bytes"]?.int, let hash = file["sha256"]?.string else { return nil }
@@ -212,5 +212,6 @@ extension SourceFacts {
     }
     (rows, examples, tokens, trainedTokens) = (counts[0], counts[1], counts[2], counts[3])
     (truncated, dropped, skipped, longestExample) = (counts[4], counts[5], counts[6], counts[7])
+    edgeTokens = counts[8]
   }
 }

@@ -64,42 +64,91 @@ public struct Rendered: Sendable {
   ///
   /// `{% generation %}` blocks where the template has them. Otherwise, for each message that `isTrained` chooses (the
   /// assistant's when nothing is said): from its first character of content, reasoning or a tool call to the last
-  /// character printed for it, its end of turn included, without what other messages say in between.
-  public func trainedRanges(_ isTrained: ((Int) -> Bool)? = nil) -> [Range<Int>] {
-    var ranges: [Range<Int>] = []
-    func add(_ range: Range<Int>) {
-      if let last = ranges.last, last.upperBound == range.lowerBound {
-        ranges[ranges.count - 1] = last.lowerBound..<range.upperBound
-      } else if !range.isEmpty {
-        ranges.append(range)
-      }
+  /// character printed for it, its end of turn included, without what other messages say in between. A message without
+  /// any such character has nothing to teach.
+  ///
+  /// Where a turn begins with reasoning or a tool call, what the template prints around them (`<tool_call>`, `<think>`)
+  /// is written by the model too, so that such a turn is trained from the end of its `header` on.
+  public func trainedRanges(header: TurnHeader? = nil, _ isTrained: ((Int) -> Bool)? = nil) -> [Range<Int>] {
+    if !generation.isEmpty { return generatedRanges(isTrained) }
+    var ranges = ScalarRanges()
+    let begins = beginnings(isTrained ?? { roles[$0] == "assistant" }, header)
+    for (span, message) in owned(by: begins.map { $0 != nil }) {
+      guard let begin = begins[message], span.range.upperBound > begin else { continue }
+      ranges.add(max(begin, span.range.lowerBound)..<span.range.upperBound)
     }
-    if !generation.isEmpty {
-      guard let isTrained else {
-        for block in generation { add(block) }
-        return ranges
-      }
-      for block in generation {
+    return ranges.ranges
+  }
+
+  /// Whether ``trainedRanges(header:_:)`` asks for the header: a turn begins with something else than content.
+  public func needsHeader(_ isTrained: ((Int) -> Bool)? = nil) -> Bool {
+    guard generation.isEmpty else { return false }
+    return answers(isTrained ?? { roles[$0] == "assistant" }).contains { $0.map { $0.source != .content } ?? false }
+  }
+
+  private func generatedRanges(_ isTrained: ((Int) -> Bool)?) -> [Range<Int>] {
+    var ranges = ScalarRanges()
+    for block in generation {
+      if let isTrained {
         let owner = spans.lazy.filter { $0.range.overlaps(block) }.compactMap { $0.turn ?? $0.message }.first
-        if owner.map(isTrained) ?? true { add(block) }
+        guard owner.map(isTrained) ?? true else { continue }
       }
-      return ranges
+      ranges.add(block)
     }
-    let isChosen = roles.indices.map { isTrained?($0) ?? (roles[$0] == "assistant") }
+    return ranges.ranges
+  }
+
+  /// The first piece of answer of each message that is chosen and says something.
+  private func answers(_ isChosen: (Int) -> Bool) -> [TextSpan?] {
+    let chosen = roles.indices.map(isChosen)
+    var answers: [TextSpan?] = chosen.map { _ in nil }
+    for (span, message) in owned(by: chosen) where answers[message] == nil && span.message == message && span.source.isAnswer {
+      answers[message] = span
+    }
+    return answers
+  }
+
+  /// Where the trained part of each message begins; nil where nothing of it is trained.
+  private func beginnings(_ isChosen: (Int) -> Bool, _ header: TurnHeader?) -> [Int?] {
+    let answers = answers(isChosen)
+    var begins = answers.map { $0?.range.lowerBound }
+    guard let header else { return begins }
+    let scalars = Array(text.unicodeScalars)
+    for (message, answer) in answers.enumerated() {
+      guard let answer, answer.source != .content else { continue }
+      let before = spans.filter { $0.turn == message && $0.range.upperBound <= answer.range.lowerBound }
+      let places = before.flatMap { Array($0.range) }
+      if let length = header.length(in: places.map { scalars[$0] }), length < places.count { begins[message] = places[length] }
+    }
+    return begins
+  }
+
+  /// The spans printed for or from the chosen messages, each with its message.
+  private func owned(by isChosen: [Bool]) -> [(span: TextSpan, message: Int)] {
     // A message that is answered in its own turn is looked for nowhere else.
-    var hasTurn = Array(repeating: false, count: roles.count)
+    var hasTurn = isChosen.map { _ in false }
     for span in spans where span.source.isAnswer {
       if let message = span.message, span.turn == message, hasTurn.indices.contains(message) { hasTurn[message] = true }
     }
-    var hasBegun = hasTurn.map { _ in false }
-    for span in spans {
+    return spans.compactMap { span in
       guard let message = span.message ?? span.turn, isChosen.indices.contains(message), isChosen[message],
         !hasTurn[message] || span.turn == message
-      else { continue }
-      if span.message == message, span.source.isAnswer { hasBegun[message] = true }
-      if hasBegun[message] { add(span.range) }
+      else { return nil }
+      return (span, message)
     }
-    return ranges
+  }
+}
+
+/// Ranges in order, joined where they touch.
+private struct ScalarRanges {
+  private(set) var ranges: [Range<Int>] = []
+
+  mutating func add(_ range: Range<Int>) {
+    if let last = ranges.last, last.upperBound == range.lowerBound {
+      ranges[ranges.count - 1] = last.lowerBound..<range.upperBound
+    } else if !range.isEmpty {
+      ranges.append(range)
+    }
   }
 }
 

@@ -3,6 +3,7 @@ public import HoldfastDatasets
 
 // Datasets knows nothing of recipes: how its settings are written is said here.
 extension TrainOn: KeyChoice {}
+extension Turns: KeyChoice {}
 extension TooLong: KeyChoice {}
 
 extension BadRows: KeyValue {
@@ -58,6 +59,9 @@ extension DataSource {
       trainOn: reader.optional(
         "train_on", otherwise: "by format",
         doc: "Which tokens become labels. By format: text `all`, prompt and completion `completion`, messages `assistant`."),
+      turns: reader.optional(
+        "turns", otherwise: "all, where they stand as at inference",
+        doc: "Which answers of a conversation are learnt: `all` in one example, the `last`, or `split`: each in one of its own."),
       share: reader.optional(
         "share", in: Above(0.0, below: 1), otherwise: "every example once", unit: "share of an epoch's examples",
         doc: "How much of an epoch comes from this source, drawn anew each epoch; replay of old data is a source with a share."),
