@@ -8,11 +8,13 @@ struct HoldfastCommand: AsyncParsableCommand {
     subcommands: [
       BenchCommand.self,
       BlendCommand.self,
+      CheckCommand.self,
       DemoCommand.self,
       DoctorCommand.self,
       EvaluateCommand.self,
       GenerateCommand.self,
       ParityCommand.self,
+      RenderCommand.self,
       ResumeCommand.self,
       ScoreCommand.self,
       TokenizeCommand.self,

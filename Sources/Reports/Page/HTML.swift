@@ -30,6 +30,8 @@ enum HTML {
     case .keyValues(let pairs):
       "<dl>\n" + pairs.map { "<div><dt>\(escape($0.key))</dt><dd>\(escape($0.value))</dd></div>\n" }.joined() + "</dl>\n"
     case .code(let text): "<pre>\(escape(text))</pre>\n"
+    case .passage(let stretches):
+      "<pre class=\"passage\">" + stretches.map { $0.isMarked ? "<mark>\(escape($0.text))</mark>" : escape($0.text) }.joined() + "</pre>\n"
     case .details(let summary, let blocks):
       "<details>\n<summary>\(escape(summary))</summary>\n\(blocks.map { self.block($0, in: section, palette) }.joined())</details>\n"
     }

@@ -26,6 +26,8 @@ public struct Page: Sendable, Hashable {
     case keyValues([KeyValue])
     /// Text whose spaces matter, such as a recipe or a command.
     case code(String)
+    /// Text of which some is marked; whether it is shows without colour, too.
+    case passage([Stretch])
     /// What is folded away until asked for.
     case details(String, [Block])
   }
@@ -43,6 +45,18 @@ public struct Page: Sendable, Hashable {
       self.name = name
       self.value = value
       self.note = note
+    }
+  }
+
+  /// A part of a passage.
+  public struct Stretch: Sendable, Hashable {
+    public var text: String
+    /// Whether it stands out.
+    public var isMarked: Bool
+
+    public init(_ text: String, isMarked: Bool) {
+      self.text = text
+      self.isMarked = isMarked
     }
   }
 

@@ -60,6 +60,8 @@ extension HTML {
       background: var(--ground); border-radius: 0.6rem; padding: 0.9rem 1rem; margin: 0 0 1.25rem; overflow-x: auto;
       font: 0.85rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
     }
+    .passage { white-space: pre-wrap; overflow-wrap: anywhere; }
+    mark { background: none; color: var(--good); text-decoration: underline; text-underline-offset: 0.2em; font-weight: 600; }
     details { margin: 0 0 1.25rem; }
     summary { cursor: pointer; color: var(--accent); margin-bottom: 0.75rem; }
 
