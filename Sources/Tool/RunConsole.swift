@@ -57,7 +57,7 @@ final class RunConsole: RunObserver {
 
   /// What was read of a source, and every example that is not as it stands in the file.
   private static func line(_ source: SourceFacts) -> String {
-    var line = "\(source.path): \(Numbers.grouped(source.examples)) examples, \(Numbers.grouped(source.tokens)) tokens, \(Numbers.grouped(source.trainedTokens)) of them learned"
+    var line = "\(source.path): \(Numbers.grouped(source.examples)) examples, \(Numbers.grouped(source.tokens)) tokens, \(Numbers.grouped(source.trainedTokens)) learned"
     if source.truncated > 0 { line += "; \(Numbers.grouped(source.truncated)) cut to the row" }
     if source.dropped > 0 { line += "; \(Numbers.grouped(source.dropped)) longer than the row and left out" }
     if source.skipped > 0 { line += "; \(Numbers.grouped(source.skipped)) bad rows skipped" }
