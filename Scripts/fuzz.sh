@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Damaged JSONL rows, chat templates and tokenizer.json files, round after round with other seeds, for at least SECONDS.
 #   Scripts/fuzz.sh 600 [FIRST_SEED]
-# A round that crashes, hangs (five minutes) or wants more than 8 GiB of address space beyond the tests' own ends it, with the
+# A round that crashes, hangs (five minutes) or wants more than 8 GiB of address space ends it, with the
 # seed that brings it back: HOLDFAST_FUZZ_SEED=N swift test -c release --disable-xctest --filter FuzzTests
 # Last result: see Docs/data.md, "Damaged files".
 set -uo pipefail

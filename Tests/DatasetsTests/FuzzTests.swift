@@ -75,7 +75,7 @@ struct FuzzTests {
     let printers = try templates.prefix(8).map { try TemplateMessages($0, variables: ["bos_token": "<s>", "eos_token": "</s>"]) }
     var generator = CounterGenerator(seed: Self.seed, "rows")
     var outcomes = ["read": 0, "refused": 0]
-    for round in 0..<3000 {
+    for round in 0..<20_000 {
       let row = Self.damaged((rows + plain)[generator.below(rows.count + 2)], &generator, others: rows)
       let renderer = ExampleRenderer(encoder: tokenizer, messages: printers[round % printers.count])
       for (line, row) in Self.rows(of: row) {
@@ -92,7 +92,7 @@ struct FuzzTests {
       }
     }
     // The damage reaches both ends.
-    for (kind, count) in outcomes { #expect(count > 300, "\(kind): \(outcomes)") }
+    for (kind, count) in outcomes { #expect(count > 1000, "\(kind): \(outcomes)") }
   }
 
   @Test func `damaged templates`() throws {
@@ -102,7 +102,7 @@ struct FuzzTests {
     let limits = ChatTemplate.Limits(steps: 50_000, depth: 300, output: 1 << 18, memory: 8 << 20)
     var generator = CounterGenerator(seed: Self.seed, "templates")
     var outcomes = ["rendered": 0, "refused": 0]
-    for _ in 0..<20_000 {
+    for _ in 0..<100_000 {
       let source = Self.damaged(sources[generator.below(sources.count)], &generator, others: sources)
       do throws(TemplateError) {
         let template = try ChatTemplate(String(decoding: source, as: UTF8.self), limits: limits)
@@ -117,7 +117,7 @@ struct FuzzTests {
         outcomes["refused", default: 0] += 1
       }
     }
-    for (kind, count) in outcomes { #expect(count > 2000, "\(kind): \(outcomes)") }
+    for (kind, count) in outcomes { #expect(count > 10_000, "\(kind): \(outcomes)") }
   }
 
   /// tokenizer.json, damaged as bytes and as values; what can still be read also encodes and decodes.
@@ -127,7 +127,7 @@ struct FuzzTests {
     var generator = CounterGenerator(seed: Self.seed, "tokenizers \(name)")
     let file = Array(whole.text().utf8)
     var read = 0, refused = 0
-    for round in 0..<600 {
+    for round in 0..<2000 {
       let value: JSON?
       if round % 3 == 0 {
         value = try? JSON(Self.damaged(file, &generator))
@@ -147,7 +147,7 @@ struct FuzzTests {
         _ = tokenizer.decode(encoding.ids + [-1, Int.max, tokenizer.vocabularySize])
       }
     }
-    #expect(read > 60 && refused > 60, "\(read) read, \(refused) refused")
+    #expect(read > 200 && refused > 200, "\(read) read, \(refused) refused")
   }
 
   /// One value somewhere inside is another one, is gone, or stands there twice.

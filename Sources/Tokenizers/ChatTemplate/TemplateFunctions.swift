@@ -32,7 +32,7 @@ extension TemplateInterpreter {
     case .strftimeNow:
       let form = try requireText(try bind(arguments, to: "strftime_now", "format", required: 1)[0], "strftime_now")
       guard let clock else {
-        throw fail(.unsupported, "the template asks for the date, and no clock was given to render with")
+        throw fail(.unsupported, "the template asks for the date, and no clock was given to render with; a row's `variables` can hold what it would show")
       }
       return .text(TemplateText(try clock().formatted(form.string, fail), .variable))
     }
