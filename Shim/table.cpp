@@ -421,6 +421,22 @@ const ct_api api = {
     .head_scores = head_scores,
     .adamw = adamw,
     .fail = [](const char *text) { message = text; },
+
+    .largest =
+        [](ct_tensor values, int64_t count, ct_tensor *out) {
+          return produce(out, [&] {
+            at::NoGradGuard off;
+            Tensor size = tensor(values).abs();
+            if (size.scalar_type() == at::kBFloat16) size = size.to(at::kFloat);
+            TORCH_CHECK(count >= 0 && count <= size.numel(), "largest: ", count, " of ", size.numel(), " entries");
+            if (count == 0) return at::zeros(size.sizes(), size.options().dtype(at::kByte));
+            Tensor least = std::get<0>(at::kthvalue(size.reshape({-1}), size.numel() - count + 1));
+            return (size >= least).to(at::kByte);
+          });
+        },
+    .soft_shrink = [](ct_tensor a, double threshold, ct_tensor *out) { return produce(out, [&] { return at::softshrink(tensor(a), threshold); }); },
+    .greater = [](ct_tensor a, ct_tensor b, ct_tensor *out) { return produce(out, [&] { return at::gt(tensor(a), tensor(b)); }); },
+    .sign = [](ct_tensor a, ct_tensor *out) { return produce(out, [&] { return at::sign(tensor(a)); }); },
 };
 
 }  // namespace

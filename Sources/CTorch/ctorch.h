@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define CT_VERSION 2 /* the table only grows at its end, so a library serves callers of every older version */
+#define CT_VERSION 3 /* the table only grows at its end, so a library serves callers of every older version */
 
 typedef int32_t ct_status; /* 0: fine */
 
@@ -181,6 +181,15 @@ typedef struct {
 
   /* Since version 2: puts a block's own words in this thread's message before it reports a failure. */
   void (*_Nonnull fail)(const char *_Nonnull text);
+
+  /* Since version 3. u8 of the shape of `values`: 1 for the `count` entries of the largest magnitude; equals of the
+     smallest of them count too. */
+  ct_status (*_Nonnull largest)(ct_tensor values, int64_t count, ct_tensor *_Nonnull out);
+  /* sign(a) · max(|a| − threshold, 0) */
+  ct_status (*_Nonnull soft_shrink)(ct_tensor a, double threshold, ct_tensor *_Nonnull out);
+  /* bool: a > b, element by element */
+  ct_status (*_Nonnull greater)(ct_tensor a, ct_tensor b, ct_tensor *_Nonnull out);
+  ct_status (*_Nonnull sign)(ct_tensor a, ct_tensor *_Nonnull out);
 } ct_api;
 
 /* The table, or null when the library is older than its caller. */

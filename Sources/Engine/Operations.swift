@@ -28,6 +28,7 @@ extension Tensor {
   public func squareRoot() throws(EngineError) -> Tensor { try Tensor.derive { $0.pointee.square_root(handle, $1) } }
   public func sin() throws(EngineError) -> Tensor { try Tensor.derive { $0.pointee.sine(handle, $1) } }
   public func cos() throws(EngineError) -> Tensor { try Tensor.derive { $0.pointee.cosine(handle, $1) } }
+  public func sign() throws(EngineError) -> Tensor { try Tensor.derive { $0.pointee.sign(handle, $1) } }
   public func sigmoid() throws(EngineError) -> Tensor { try Tensor.derive { $0.pointee.sigmoid(handle, $1) } }
   public func silu() throws(EngineError) -> Tensor { try Tensor.derive { $0.pointee.silu(handle, $1) } }
   public func cast(_ dtype: DType) throws(EngineError) -> Tensor { try Tensor.derive { $0.pointee.cast(handle, dtype.code, $1) } }
@@ -42,6 +43,18 @@ extension Tensor {
     try derive { $0.pointee.select_where(condition.handle, a.handle, b.handle, $1) }
   }
 
+  /// Boolean, for `choose`: where a is larger than b.
+  public static func > (a: Tensor, b: Tensor) throws(EngineError) -> Tensor {
+    try derive { $0.pointee.greater(a.handle, b.handle, $1) }
+  }
+  /// Moved toward zero by `threshold` and no further: sign(a) · max(|a| − threshold, 0).
+  public func shrunk(by threshold: Double) throws(EngineError) -> Tensor {
+    try Tensor.derive { $0.pointee.soft_shrink(handle, threshold, $1) }
+  }
+  /// u8 of this shape: 1 for the `count` entries of the largest magnitude. Entries equal to the least of them count too.
+  public func largest(_ count: Int) throws(EngineError) -> Tensor {
+    try Tensor.derive { $0.pointee.largest(handle, Int64(count), $1) }
+  }
   public func reshaped(_ shape: [Int]) throws(EngineError) -> Tensor {
     let sizes = shape.map(Int64.init)
     return try Tensor.derive { $0.pointee.reshape(handle, sizes, Int64(sizes.count), $1) }

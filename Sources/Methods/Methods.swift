@@ -4,4 +4,16 @@ public import HoldfastTraining
 public let tuningMethods: [any TuningMethod.Type] = [
   FullFineTuning.self,
   HalfFineTuning.self,
+  Freezing.self,
+  BitFit.self,
+  LISA.self,
+  RandomSubset.self,
+  L2ToStart.self,
+  L1ToStart.self,
+  MoFO.self,
+  GradientMaskTuning.self,
+  SPIDER.self,
+  WeightAverage.self,
+  DynamicFineTuning.self,
+  TokenAdaptiveReweighting.self,
 ]

@@ -92,3 +92,15 @@ public struct RandomWeights: WeightSource {
     return try Generator(seed: stream.next()).normal(shape, deviation: scale)
   }
 }
+
+/// No weights at all: for a model that is only asked for its names and shapes. Takes no memory.
+struct NoWeights: WeightSource {
+  var names: [String]? { nil }
+  func shape(of name: String) -> [Int]? { nil }
+  func tensor(_ name: String) throws -> Tensor { try Tensor.zeros([0]) }
+}
+
+extension ModelConfiguration {
+  /// Names and shapes of the parameters that a model of this configuration has, in the model's order; tied ones once.
+  public func parameters() throws -> [ParameterFacts] { try Decoder(self, weights: NoWeights()).parameters.map(\.facts) }
+}

@@ -9,9 +9,10 @@ final class AdamW {
     let parameter: Parameter
     /// The weights that move: f32 beside bf16 images, else the parameter itself.
     let master: Tensor
-    let first: Tensor
-    let second: Tensor
-    /// Steps this parameter has been given.
+    /// Moments; nil until the first step, and again once they were dropped.
+    private(set) var first: Tensor?
+    private(set) var second: Tensor?
+    /// Steps this parameter has been given with these moments.
     var steps = 0
 
     /// `start`: the weights in the type they are kept in, which may say more than the image.
@@ -24,9 +25,24 @@ final class AdamW {
       } else {
         master = value
       }
+    }
+
+    /// The moments, zeros where there are none yet.
+    func moments() throws(EngineError) -> (first: Tensor, second: Tensor) {
+      if let first, let second { return (first, second) }
       let kind = try master.dtype
-      first = try Tensor.zeros(parameter.shape, dtype: kind, device: value.device)
-      second = try Tensor.zeros(parameter.shape, dtype: kind, device: value.device)
+      let made = (
+        first: try Tensor.zeros(parameter.shape, dtype: kind, device: master.device),
+        second: try Tensor.zeros(parameter.shape, dtype: kind, device: master.device)
+      )
+      (first, second) = made
+      return made
+    }
+
+    /// Forgets the moments; the weights stay.
+    func dropMoments() {
+      (first, second) = (nil, nil)
+      steps = 0
     }
 
     var image: Tensor? { master === parameter.value ? nil : parameter.value }
@@ -63,6 +79,11 @@ final class AdamW {
     parameter.shape.count > 1 || recipe.decayNorms ? recipe.weightDecay : 0
   }
 
+  /// Rounds the masters into the weights that a pass uses, where the two differ.
+  func refreshImages() throws(EngineError) {
+    for slot in slots.values { if let image = slot.image { try image.assign(slot.master) } }
+  }
+
   func step(_ slot: Slot, gradient: Tensor, rate: Double, gradientScale: Double, rule: UpdateRule) throws(EngineError) {
     slot.steps += 1
     var step = AdamWStep(rate: rate, step: slot.steps)
@@ -71,6 +92,7 @@ final class AdamW {
     step.epsilon = recipe.epsilon
     step.decay = decay(of: slot.parameter)
     step.gradientScale = gradientScale
-    try slot.master.adamW(gradient: gradient, first: slot.first, second: slot.second, image: slot.image, step, rule: rule)
+    let moments = try slot.moments()
+    try slot.master.adamW(gradient: gradient, first: moments.first, second: moments.second, image: slot.image, step, rule: rule)
   }
 }

@@ -9,9 +9,9 @@ enum Objective {
   /// Units of a microbatch: its labels. Known before anything runs.
   static func units(_ batch: HostBatch) -> Int { batch.units }
 
-  /// Sum over labels of −log p(label), in f32 or better.
-  static func loss(_ model: Decoder, _ forward: Forward) throws(EngineError) -> Tensor {
-    try forward.labelledHidden.headLoss(model.head.value, labels: forward.batch.labels)
+  /// Sum over labels of −log p(label), each times its weight where there are weights, in f32 or better.
+  static func loss(_ model: Decoder, _ forward: Forward, weights: Tensor? = nil) throws(EngineError) -> Tensor {
+    try forward.labelledHidden.headLoss(model.head.value, labels: forward.batch.labels, weights: weights)
   }
 }
 

@@ -15,25 +15,26 @@ struct RunState {
   static let facts = "state.json"
   static let tensors = "state.safetensors"
 
-  func write(to folder: String, optimizer: AdamW, order: [Parameter], methods: JSONObject) throws {
+  func write(to folder: String, optimizer: AdamW, order: [Parameter], stack: MethodStack) throws {
     let slots = order.compactMap { optimizer.slots[$0.name] }
     let json: JSON = [
       "format": 1, "step": .integer(step), "metrics_bytes": .integer(metricsBytes), "stopping": stopping.json,
-      "steps": .object(JSONObject(slots.map { ($0.parameter.name, .integer($0.steps)) })), "methods": .object(methods),
+      "steps": .object(JSONObject(slots.map { ($0.parameter.name, .integer($0.steps)) })), "methods": .object(stack.facts),
     ]
     try Files.writeAtomically(json.text(.pretty) + "\n", to: folder + "/" + Self.facts)
     var tensors: [String: Tensor] = [:]
     for slot in slots {
       tensors["master." + slot.parameter.name] = slot.master
-      tensors["first." + slot.parameter.name] = slot.first
-      tensors["second." + slot.parameter.name] = slot.second
+      if let first = slot.first { tensors["first." + slot.parameter.name] = first }
+      if let second = slot.second { tensors["second." + slot.parameter.name] = second }
     }
+    for (name, tensor) in stack.state { tensors["method." + name] = tensor }
     try Tensor.save(tensors, to: folder + "/" + Self.tensors)
   }
 
   /// Reads a checkpoint back into model and optimizer; what trained only after it starts anew.
   init(
-    from folder: String, model: Decoder, optimizer: AdamW, methods: JSONObject, start: (Parameter) throws -> Tensor?
+    from folder: String, model: Decoder, optimizer: AdamW, stack: MethodStack, start: (Parameter) throws -> Tensor?
   ) throws {
     let path = folder + "/" + Self.facts
     let json = try MappedFile(path: path).json()
@@ -45,7 +46,7 @@ struct RunState {
     metricsBytes = bytes
     self.stopping = stopping
     let before = json["methods"] ?? .object(JSONObject())
-    if before != .object(methods) { problems.add(Self.difference(before, .object(methods), at: "methods")) }
+    if before != .object(stack.facts) { problems.add(Self.difference(before, .object(stack.facts), at: "methods")) }
     for name in optimizer.slots.keys where steps[name] == nil { try optimizer.forget(name, start: start) }
     let file = try SafetensorsFile(path: folder + "/" + Self.tensors)
     for (name, count) in steps.members {
@@ -55,7 +56,12 @@ struct RunState {
       }
       let slot = try optimizer.slot(for: parameter) { try start(parameter) }
       slot.steps = count.int ?? 0
-      for (kind, tensor) in [("master.", slot.master), ("first.", slot.first), ("second.", slot.second)] {
+      var kept = [("master.", slot.master)]
+      if slot.steps > 0 {
+        let moments = try slot.moments()
+        kept += [("first.", moments.first), ("second.", moments.second)]
+      }
+      for (kind, tensor) in kept {
         guard let entry = file.entry(kind + name) else {
           problems.add("lacks \(kind)\(name)")
           continue
@@ -69,6 +75,11 @@ struct RunState {
       if let image = slot.image { try image.assign(slot.master) }
     }
     try problems.check()
+    var own: [String: Tensor] = [:]
+    for (name, entry) in file.entries where name.hasPrefix("method.") {
+      own[String(name.dropFirst(7))] = try Tensor(bytes: file.bytes(name), shape: entry.shape, dtype: entry.dtype).to(model.device)
+    }
+    try stack.restore(own)
   }
 
   init() {}

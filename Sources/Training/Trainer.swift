@@ -92,7 +92,12 @@ public final class Trainer {
         run.folder.configuration, weights: source, subject: recipe.model, dtype: recipe.precision.dtype, device: device)
       model.recomputesBlocks = recipe.recompute == .block
       let facts = ModelFacts(model)
-      stack = try MethodStack(recipe.methods, catalog: run.methods, stage: StageFacts(model: facts, seed: recipe.seed, steps: run.steps))
+      stack = try MethodStack(recipe.methods, catalog: run.methods, stage: StageFacts(
+          model: facts, seed: recipe.seed, steps: run.steps,
+          pretrained: PretrainedWeights { [source, device] name in
+            guard let parameter = facts.parameters.first(where: { $0.name == name }) else { throw EngineError("the model has no \(name)") }
+            return try source.start(of: parameter).to(device)
+          }))
       let names = Set(stack.selection(of: facts.parameters.map(\.name), at: Step(number: 0, total: run.steps, learningRate: 0)))
       var kept = stack.facts
       kept["data"] = .array(run.data.dataset.sources.map(\.json))
@@ -169,7 +174,11 @@ public final class Trainer {
     if end == .stoppedEarly {
       _ = try observer.observe(.stoppedEarly(step: state.step, best: state.stopping.bestStep, evaluations: state.stopping.waited))
     }
-    if end != .interrupted, exporting { try export(step: takeBest()) }
+    if end != .interrupted, exporting {
+      let best = try takeBest()
+      try finish()
+      try export(step: best)
+    }
     return RunResult(end: end, folder: folder, steps: state.step)
   }
 
@@ -184,7 +193,8 @@ public final class Trainer {
     for microbatch in data.microbatches {
       guard Objective.units(microbatch) > 0 else { continue }
       let batch = try Batch(microbatch, device: model.device)
-      let loss = try Objective.loss(model, model.forward(batch))
+      let forward = try model.forward(batch)
+      let loss = try Objective.loss(model, forward, weights: stack.labelWeights(model, forward, at: step))
       try (loss * (1 / Double(units))).backward()
       try gradients.fold(trained)
       sum += try loss.item()
@@ -193,6 +203,7 @@ public final class Trainer {
     let named = try gradients.named(trained)
     let masters = NamedTensors(try trained.map { ($0.name, try slot($0).master) })
     var terms: [(name: String, value: Double)] = []
+    for method in stack.methods { try method.observe(named, masters, at: step) }
     for (name, method) in zip(stack.names, stack.methods) {
       if let value = try method.pull(named, masters, at: step) { terms.append((name, value)) }
     }
@@ -201,11 +212,14 @@ public final class Trainer {
     var scale = 1.0
     if let limit = run.recipe.optimizer.maxNorm { scale = min(1, limit / (norm + 1e-6)) }
     for parameter in trained {
+      let slot = try slot(parameter), gradient = named[parameter.name]!
+      let proposal = Proposal(
+        gradient: gradient, gradientScale: scale, first: try slot.moments().first, beta1: run.recipe.optimizer.beta1)
       try optimizer.step(
-        slot(parameter), gradient: named[parameter.name]!, rate: step.learningRate, gradientScale: scale,
-        rule: stack.updateRule(for: parameter.name, at: step))
+        slot, gradient: gradient, rate: step.learningRate, gradientScale: scale,
+        rule: stack.updateRule(for: parameter.name, at: step, proposal))
     }
-    for method in stack.methods { try method.afterStep(masters, at: step) }
+    if try stack.afterStep(masters, at: step) { try optimizer.refreshImages() }
     return StepRecord(
       step: step.number, loss: sum / Double(max(1, units)), units: units, gradientNorm: norm, learningRate: step.learningRate,
       epoch: data.epoch, firstRow: data.firstRow, terms: terms, sources: uses(data))
@@ -223,6 +237,8 @@ public final class Trainer {
     if trained.count == names.count, trained.allSatisfy({ names.contains($0.name) }) { return }
     for parameter in model.parameters { try parameter.value.setRequiresGradient(names.contains(parameter.name)) }
     trained = model.parameters.filter { names.contains($0.name) }
+    guard stack.dropsMomentsOfUnselected else { return }
+    for (name, slot) in optimizer.slots where !names.contains(name) { slot.dropMoments() }
   }
 
   private func slot(_ parameter: Parameter) throws -> AdamW.Slot {
@@ -302,7 +318,7 @@ public final class Trainer {
 
   private func save() throws {
     let checkpoint = try checkpoints.save(step: state.step, keepingBest: bestStep) { folder in
-      try state.write(to: folder, optimizer: optimizer, order: model.parameters, methods: stack.facts)
+      try state.write(to: folder, optimizer: optimizer, order: model.parameters, stack: stack)
     }
     _ = try observer.observe(.saved(path: checkpoint.path, step: checkpoint.step))
   }
@@ -314,7 +330,16 @@ public final class Trainer {
 
   private func read(_ checkpoint: CheckpointStore.Checkpoint) throws -> RunState {
     try RunState(
-      from: checkpoint.path, model: model, optimizer: optimizer, methods: stack.facts, start: { try self.source.start(of: $0.facts) })
+      from: checkpoint.path, model: model, optimizer: optimizer, stack: stack, start: { try self.source.start(of: $0.facts) })
+  }
+
+  /// Lets the methods say the last word on the weights: averages, resets. Nothing of it is in a checkpoint.
+  private func finish() throws {
+    let masters = NamedTensors(model.parameters.compactMap { p in optimizer.slots[p.name].map { (p.name, $0.master) } })
+    try Torch.withoutGradients {
+      for method in stack.methods { try method.finish(masters) }
+      try optimizer.refreshImages()
+    }
   }
 
   /// The result as a model folder, read back and compared with the trained weights on the first rows of the data.

@@ -12,24 +12,58 @@ public protocol TuningMethod: Sendable {
   static var summary: String { get }
   /// Reads the knobs; complaints stay in the reader.
   init(_ reader: KeyReader)
+  /// The parts of the update rule that it sets: two methods that set the same one do not stack.
+  static var sets: Set<UpdatePart> { get }
+  /// Bytes that it keeps beside weights, gradients and moments, where so many parameters train.
+  func bytes(trained: Int) -> Int
   /// Called once a stage, before anything moves. Throws what is wrong with this method on this model, all at once.
   func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod
 }
 
-/// What a method may know before anything runs.
-public struct StageFacts: Sendable {
+/// What a method may know and use when a stage begins.
+public struct StageFacts {
   public let model: ModelFacts
   /// The recipe's seed.
   public let seed: UInt64
   /// Which stage of the recipe, from 0.
   public let stage: Int
+  /// Optimizer steps of the stage.
   public let steps: Int
+  /// The weights as the stage found them.
+  public let pretrained: PretrainedWeights
 
-  public init(model: ModelFacts, seed: UInt64, stage: Int = 0, steps: Int) {
+  public init(model: ModelFacts, seed: UInt64, stage: Int = 0, steps: Int, pretrained: PretrainedWeights = PretrainedWeights()) {
     self.model = model
     self.seed = seed
     self.stage = stage
     self.steps = steps
+    self.pretrained = pretrained
+  }
+}
+
+/// The weights before the run, read when first asked for and shared by every method that needs them.
+public final class PretrainedWeights {
+  private let read: (String) throws -> Tensor
+  private var known: [String: Tensor] = [:]
+
+  /// `read` gives a tensor of the model by its name, on the model's device.
+  public init(_ read: @escaping (String) throws -> Tensor) { self.read = read }
+
+  /// None: for what only looks at names and shapes, as a plan does.
+  public convenience init() { self.init { name in throw EngineError("there are no weights to read \(name) from") } }
+
+  /// The tensor in f32, or in bf16 where the file has bf16.
+  public func tensor(_ name: String) throws(EngineError) -> Tensor {
+    if let tensor = known[name] { return tensor }
+    do {
+      let tensor = try read(name), dtype = try tensor.dtype
+      known[name] = dtype == .float32 || dtype == .bfloat16 || dtype == .float64 ? tensor : try tensor.cast(.float32)
+      return known[name]!
+    } catch let error as EngineError {
+      throw error
+    } catch {
+      throw EngineError("cannot read \(name): \(error)")
+    }
   }
 }
 
@@ -93,26 +127,91 @@ public protocol ActiveMethod: AnyObject {
   /// Who trains in this step, by parameter name; nil: everybody. Asked before every step. Who is not selected is
   /// *skipped*: no gradient, no optimizer state, no decay, bits unchanged. A stack's selections intersect.
   func selection(at step: Step) -> Set<String>?
-  /// Adds the gradient of a penalty to the task's own, in place, after the last microbatch and before clipping; returns
+  /// Whether a parameter that is no longer selected loses its moments. Its weights stay.
+  var dropsMomentsOfUnselected: Bool { get }
+  /// Weights of the labels of one microbatch, f32 [labels], without gradient; nil: all 1. They scale the labels' losses and
+  /// never the count that these are divided by. A stack's weights multiply. The logged loss is the weighted one.
+  func labelWeights(_ labels: LabelScores, at step: Step) throws(EngineError) -> Tensor?
+  /// Sees the task's own gradient, after the last microbatch, before penalties and clipping.
+  func observe(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError)
+  /// Adds the gradient of a penalty to the task's own, in place, after `observe` and before clipping; returns
   /// the penalty's value for the log. Throwing ends the run before any weight moves.
   func pull(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) -> Double?
-  /// What becomes of a parameter's proposed update. Asked for every trained parameter in every step.
-  func updateRule(for parameter: String, at step: Step) -> UpdateRule
-  /// Called when the weights have moved. `parameters` are the masters.
-  func afterStep(_ parameters: NamedTensors, at step: Step) throws(EngineError)
+  /// What becomes of a parameter's proposed update. Asked for every trained parameter in every step, before it moves.
+  func updateRule(for parameter: String, at step: Step, _ proposal: Proposal) throws(EngineError) -> UpdateRule
+  /// Called when the weights have moved. `parameters` are the masters, which may be moved further in place; true where
+  /// they were.
+  func afterStep(_ parameters: NamedTensors, at step: Step) throws(EngineError) -> Bool
+  /// Called once when the last step of the stage is done, before the weights are exported; moves the masters in place.
+  func finish(_ parameters: NamedTensors) throws(EngineError)
   /// Facts for the manifest and for a resume, which checks that they are the same again.
   var facts: JSONObject { get }
+  /// Tensors that a resume needs, beside what `begin` makes anew.
+  var state: [String: Tensor] { get }
+  /// Takes back what `state` gave.
+  func restore(_ state: [String: Tensor]) throws(EngineError)
+}
+
+/// What the model says of a microbatch's labels, looked up when first asked for and shared by a stack.
+public final class LabelScores {
+  private let model: Decoder
+  private let forward: Forward
+  private var known: Tensor?
+
+  init(_ model: Decoder, _ forward: Forward) {
+    self.model = model
+    self.forward = forward
+  }
+
+  /// log p of each label under the model as it is, f32 [labels], nats, without gradient. Costs a pass over the vocabulary.
+  public func logProbabilities() throws(EngineError) -> Tensor {
+    if let known { return known }
+    let scores = try forward.labelledHidden.detached().headScores(model.head.value, labels: forward.batch.labels).logProbabilities
+    known = scores
+    return scores
+  }
+}
+
+/// What the optimizer holds for one parameter, before its step.
+public struct Proposal {
+  /// The gradient that the step will use, penalties included, not yet clipped.
+  public let gradient: Tensor
+  /// What clipping multiplies the gradient by.
+  public let gradientScale: Double
+  /// AdamW's mean of the gradients so far, not yet moved by this one.
+  public let first: Tensor
+  /// Decay of that mean.
+  public let beta1: Double
+
+  public init(gradient: Tensor, gradientScale: Double, first: Tensor, beta1: Double) {
+    self.gradient = gradient
+    self.gradientScale = gradientScale
+    self.first = first
+    self.beta1 = beta1
+  }
 }
 
 extension ActiveMethod {
   public func selection(at step: Step) -> Set<String>? { nil }
+  public var dropsMomentsOfUnselected: Bool { false }
+  public func labelWeights(_ labels: LabelScores, at step: Step) throws(EngineError) -> Tensor? { nil }
+  public func observe(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) {}
   public func pull(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) -> Double? { nil }
-  public func updateRule(for parameter: String, at step: Step) -> UpdateRule { UpdateRule() }
-  public func afterStep(_ parameters: NamedTensors, at step: Step) throws(EngineError) {}
+  public func updateRule(for parameter: String, at step: Step, _ proposal: Proposal) throws(EngineError) -> UpdateRule { UpdateRule() }
+  public func afterStep(_ parameters: NamedTensors, at step: Step) throws(EngineError) -> Bool { false }
+  public func finish(_ parameters: NamedTensors) throws(EngineError) {}
   public var facts: JSONObject { JSONObject() }
+  public var state: [String: Tensor] { [:] }
+  public func restore(_ state: [String: Tensor]) throws(EngineError) {}
 }
 
+/// What only one method of a stack can say about an update.
+public enum UpdatePart: String, Sendable, Hashable { case rowScale, columnScale, mask, reference }
+
 extension TuningMethod {
+  public static var sets: Set<UpdatePart> { [] }
+  public func bytes(trained: Int) -> Int { 0 }
+
   /// The method's name and keys, for checking and documenting recipes.
   public static var keys: MethodKeys { MethodKeys(name, doc: summary) { _ = Self($0) } }
 
@@ -129,11 +228,19 @@ struct MethodStack {
   /// Methods of a recipe, begun. `catalog`: all that there are.
   init(_ recipes: [MethodRecipe], catalog: [any TuningMethod.Type], stage: StageFacts) throws(Problems) {
     var methods: [any ActiveMethod] = [], problems = Problems("method")
+    var setters: [UpdatePart: String] = [:]
     for recipe in recipes {
       guard let type = catalog.first(where: { $0.name == recipe.name }) else {
         let near = nearestName(to: recipe.name, among: catalog.map { $0.name }).map { "; did you mean \($0)?" } ?? ""
         problems.add("there is no method \(recipe.name)\(near)")
         continue
+      }
+      for part in type.sets.sorted(by: { $0.rawValue < $1.rawValue }) {
+        if let other = setters[part] {
+          problems.add("\(other) and \(type.name) both decide what becomes of an update (\(part.rawValue)), so they do not stack")
+          break
+        }
+        setters[part] = type.name
       }
       do throws(Problems) {
         methods.append(try type.make(recipe).begin(stage))
@@ -159,17 +266,54 @@ struct MethodStack {
     return selected.map { chosen in names.filter(chosen.contains) } ?? names
   }
 
-  /// One rule out of all; methods that both want the same part of it cannot stand beside each other, which `begin` refuses.
-  func updateRule(for parameter: String, at step: Step) -> UpdateRule {
+  var dropsMomentsOfUnselected: Bool { methods.contains { $0.dropsMomentsOfUnselected } }
+
+  /// The product of all weights of labels; nil: all 1.
+  func labelWeights(_ model: Decoder, _ forward: Forward, at step: Step) throws(EngineError) -> Tensor? {
+    let labels = LabelScores(model, forward)
+    var product: Tensor?
+    for method in methods {
+      guard let weights = try method.labelWeights(labels, at: step) else { continue }
+      product = try product.map { (p: Tensor) throws(EngineError) in try p * weights } ?? weights
+    }
+    return product
+  }
+
+  /// One rule out of all; methods that both want the same part of it were refused at the beginning.
+  func updateRule(for parameter: String, at step: Step, _ proposal: Proposal) throws(EngineError) -> UpdateRule {
     var result = UpdateRule()
     for method in methods {
-      let rule = method.updateRule(for: parameter, at: step)
+      let rule = try method.updateRule(for: parameter, at: step, proposal)
       result.rowScale = rule.rowScale ?? result.rowScale
       result.columnScale = rule.columnScale ?? result.columnScale
       result.mask = rule.mask ?? result.mask
       if rule.reference != nil { (result.reference, result.pull) = (rule.reference, rule.pull) }
     }
     return result
+  }
+
+  /// True where a method moved weights after the step.
+  func afterStep(_ parameters: NamedTensors, at step: Step) throws(EngineError) -> Bool {
+    var moved = false
+    for method in methods where try method.afterStep(parameters, at: step) { moved = true }
+    return moved
+  }
+
+  /// Tensors for a resume, each behind the name of its method.
+  var state: [String: Tensor] {
+    var result: [String: Tensor] = [:]
+    for (name, method) in zip(names, methods) {
+      for (key, tensor) in method.state { result["\(name).\(key)"] = tensor }
+    }
+    return result
+  }
+
+  func restore(_ state: [String: Tensor]) throws(EngineError) {
+    for (name, method) in zip(names, methods) {
+      var own: [String: Tensor] = [:]
+      for (key, tensor) in state where key.hasPrefix(name + ".") { own[String(key.dropFirst(name.count + 1))] = tensor }
+      try method.restore(own)
+    }
   }
 
   var facts: JSONObject {

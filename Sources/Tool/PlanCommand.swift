@@ -1,0 +1,81 @@
+import ArgumentParser
+import HoldfastBasics
+import HoldfastMethods
+import HoldfastModels
+import HoldfastReports
+import HoldfastTraining
+
+struct PlanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan", abstract: "Show who would train under a recipe, and what memory it takes.",
+    discussion: "Reads the model's configuration and the recipe, no weights and no data. Flags override the recipe as in `tune`.")
+
+  @Argument(help: "The recipe, YAML or JSON.") var recipe: String
+  @Flag(help: "One JSON object.") var json = false
+  @Argument(parsing: .captureForPassthrough, help: .hidden) var overrides: [String] = []
+
+  func run() throws {
+    var flags = overrides
+    let asJSON = json || flags.contains("--json")
+    flags.removeAll { $0 == "--json" }
+    if flags.contains("--help") || flags.contains("-h") { throw CleanExit.helpRequest(self) }
+    let plan: TrainingPlan
+    do {
+      plan = try TrainingPlan(
+        Recipe(file: recipe, overrides: Overrides.parse(flags), methods: tuningMethods.map { $0.keys }), methods: tuningMethods)
+    } catch let problems as Problems {
+      printError("Error: \(problems)")
+      throw ExitCode(64)
+    }
+    print(asJSON ? JSON.object(facts(plan)).text() : text(plan), terminator: asJSON ? "\n" : "")
+  }
+
+  private func facts(_ plan: TrainingPlan) -> JSONObject {
+    [
+      "parameters": .integer(plan.model.count), "trained": .integer(plan.trainedCount),
+      "lowest_trained_layer": plan.lowestTrainedLayer.map { .integer($0) } ?? .null,
+      "bytes": .object(JSONObject(plan.bytes.map { ($0.what, .integer($0.bytes)) })),
+      "tensors": .array(plan.model.parameters.map(\.name).filter(plan.trained.contains).map { .string($0) }),
+    ]
+  }
+
+  private func text(_ plan: TrainingPlan) -> String {
+    let layers = plan.model.configuration.layerCount, rows = plan.rows
+    let widest = rows.map(\.module.count).max() ?? 0
+    func padded(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
+    var out = "Layers 0 to \(layers - 1) from left to right: █ trains, ▒ in part, · stays as it is\n\n"
+    for row in rows {
+      let cells = row.cells.map { $0.trained == 0 ? "·" : $0.trained == $0.total ? "█" : "▒" }.joined()
+      let trained = row.cells.reduce(0) { $0 + $1.trained }, total = row.cells.reduce(0) { $0 + $1.total }
+      out += "  \(padded(row.module, widest))  \(padded(cells, layers))  \(percent(trained, total))\n"
+    }
+    out += "\n\(grouped(plan.trainedCount)) of \(grouped(plan.model.count)) parameters train (\(percent(plan.trainedCount, plan.model.count)))\n"
+    if let lowest = plan.lowestTrainedLayer, !plan.reachesEmbedding {
+      out += "Backpropagation stops below layer \(lowest): \(lowest) of \(layers) layers are only passed forward\n"
+    }
+    var table = Table(columns: [.init("memory without activations", .left), .init("GiB")])
+    for (what, bytes) in plan.bytes { table.add([.init(what), .init(gib(bytes))]) }
+    table.addRule()
+    table.add([.init("together", .strong), .init(gib(plan.bytes.reduce(0) { $0 + $1.bytes }), .strong)])
+    return out + "\n" + table.terminal(width: Terminal.width, colour: Terminal.hasColour)
+  }
+
+  private func percent(_ part: Int, _ whole: Int) -> String {
+    let tenths = (Double(part) / Double(max(1, whole)) * 1000).rounded() / 10
+    return "\(tenths) %"
+  }
+
+  private func gib(_ bytes: Int) -> String {
+    let value = (Double(bytes) / 0x1p30 * 1000).rounded() / 1000
+    return "\(value)"
+  }
+
+  private func grouped(_ number: Int) -> String {
+    var digits = String(number), out = ""
+    while digits.count > 3 {
+      out = "," + digits.suffix(3) + out
+      digits.removeLast(3)
+    }
+    return digits + out
+  }
+}

@@ -1,0 +1,86 @@
+internal import HoldfastBasics
+internal import HoldfastModels
+
+/// Who would train under a recipe, and what that takes, found from names and shapes alone.
+public struct TrainingPlan {
+  /// Part of a model that stands in every layer, or once outside them, with what of it trains.
+  public struct Row: Sendable, Hashable {
+    /// Such as `mlp.up_proj`.
+    public let module: String
+    /// Whether it stands in layers.
+    public let isInLayers: Bool
+    /// Elements, and how many of them train, by layer; one entry outside the layers.
+    public let cells: [(total: Int, trained: Int)]
+
+    public static func == (a: Row, b: Row) -> Bool {
+      a.module == b.module && a.isInLayers == b.isInLayers && a.cells.map(\.total) == b.cells.map(\.total)
+        && a.cells.map(\.trained) == b.cells.map(\.trained)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+      hasher.combine(module)
+      for cell in cells {
+        hasher.combine(cell.total)
+        hasher.combine(cell.trained)
+      }
+    }
+  }
+
+  public let model: ModelFacts
+  /// Names that train in the first step.
+  public let trained: Set<String>
+  public let precision: Recipe.Precision
+  /// Bytes that methods keep beside weights, gradients and moments, by name.
+  public let methodBytes: [(name: String, bytes: Int)]
+
+  /// - Throws: `Problems` with everything that is wrong with the methods on this model.
+  public init(_ recipe: Recipe, methods: [any TuningMethod.Type]) throws {
+    let configuration = try ModelFolder(recipe.model).configuration
+    model = ModelFacts(configuration: configuration, parameters: try configuration.parameters())
+    var steps = 1
+    if case .steps(let count) = recipe.duration { steps = count }
+    let stack = try MethodStack(recipe.methods, catalog: methods, stage: StageFacts(model: model, seed: recipe.seed, steps: steps))
+    let names = Set(stack.selection(of: model.parameters.map(\.name), at: Step(number: 0, total: steps, learningRate: 0)))
+    trained = names
+    precision = recipe.precision
+    let count = model.parameters.reduce(0) { $0 + (names.contains($1.name) ? $1.count : 0) }
+    methodBytes = try recipe.methods.compactMap { entry in
+      guard let type = methods.first(where: { $0.name == entry.name }) else { return nil }
+      let bytes = try type.make(entry).bytes(trained: count)
+      return bytes > 0 ? (entry.name, bytes) : nil
+    }
+  }
+
+  /// Elements that train.
+  public var trainedCount: Int { model.parameters.reduce(0) { $0 + (trained.contains($1.name) ? $1.count : 0) } }
+
+  /// The lowest layer in which something trains; nil where none does. Backpropagation stops below it unless the embedding trains.
+  public var lowestTrainedLayer: Int? { model.parameters.filter { trained.contains($0.name) }.compactMap(\.layer).min() }
+
+  /// Whether backpropagation goes down to the embedding.
+  public var reachesEmbedding: Bool { trained.contains("model.embed_tokens.weight") || lowestTrainedLayer == 0 }
+
+  /// Bytes by what they hold: weights, masters, gradients, moments, then what the methods keep. Activations are not in it.
+  public var bytes: [(what: String, bytes: Int)] {
+    let size = precision == .f64 ? 8 : 4, count = trainedCount
+    var result = [("weights", model.count * (precision == .bf16 ? 2 : size))]
+    if precision == .bf16 { result.append(("float32 masters of what trains", 4 * count)) }
+    result += [("gradients, summed", size * count), ("moments", 2 * size * count)]
+    return result.map { (what: $0.0, bytes: $0.1) } + methodBytes.map { (what: "\($0.name) keeps", bytes: $0.bytes) }
+  }
+
+  /// The modules in the model's order, weight and bias together.
+  public var rows: [Row] {
+    var order: [String] = [], cells: [String: [(total: Int, trained: Int)]] = [:], inLayers: Set<String> = []
+    for p in model.parameters {
+      if cells[p.module] == nil {
+        order.append(p.module)
+        cells[p.module] = Array(repeating: (0, 0), count: p.layer == nil ? 1 : model.configuration.layerCount)
+        if p.layer != nil { inLayers.insert(p.module) }
+      }
+      cells[p.module]![p.layer ?? 0].total += p.count
+      if trained.contains(p.name) { cells[p.module]![p.layer ?? 0].trained += p.count }
+    }
+    return order.map { Row(module: $0, isInLayers: inLayers.contains($0), cells: cells[$0]!) }
+  }
+}
