@@ -82,7 +82,7 @@ let package = Package(
     tests("Datasets", ["Datasets", "Tokenizers", "Basics"]),
     tests("Decoding", ["Decoding", "Models", "Tokenizers", "Engine", "Basics"]),
     tests("Evaluation", ["Evaluation", "Decoding", "Models", "Datasets", "Tokenizers", "Engine", "Records", "Basics"]),
-    tests("Methods", ["Methods", "Training", "Models", "Basics"]),
+    tests("Methods", ["Methods", "Training", "Models", "Engine", "Basics"]),
     tests("Studies", ["Studies", "Training", "Datasets", "Records", "Basics"]),
     tests("Tool", ["Records", "Datasets", "Models", "Engine", "Basics"]),
     tests("ChatTemplate", ["Tokenizers", "Basics"]),

@@ -1,13 +1,13 @@
-internal import HoldfastBasics
-internal import HoldfastEngine
+public import HoldfastBasics
+public import HoldfastEngine
 public import HoldfastModels
-internal import HoldfastTraining
+public import HoldfastTraining
 
 /// Weight interpolation after training: θ = (1 − α) · base + α · tuned, in f32, tensor by tensor.
 ///
 /// Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models" (Wise-FT), arXiv 2109.01903. No training is
 /// needed, α is chosen afterwards, and a tensor that tuning left alone keeps its bits for every α.
-public struct WeightInterpolation: Sendable {
+public struct WeightInterpolation: MergeRule {
   /// 0 gives the base, 1 the tuned model, to the bit.
   public let alpha: Double
 
@@ -16,21 +16,13 @@ public struct WeightInterpolation: Sendable {
     self.alpha = alpha
   }
 
-  /// Writes the model between two models of one shape, in the tuned folder's form and type, as a new folder.
-  public func write(base: ModelFolder, tuned: ModelFolder, tokenizerFiles: [String], to path: String) throws {
-    let from = try FileWeights(folder: base.path), to = try FileWeights(folder: tuned.path)
-    let parameters = try Self.common(from, to, subject: "\(base.path) and \(tuned.path)")
-    var moved: [String: Tensor] = [:]
-    for parameter in parameters {
-      moved[parameter.name] = try blend(from.tensor(parameter.name), to.tensor(parameter.name))
-    }
-    try Export(folder: tuned, tokenizerFiles: tokenizerFiles).write(to: path, parameters: parameters, moved: moved, source: to)
+  public func check(_ model: ModelFacts, tunedCount: Int) throws(Problems) {
+    if tunedCount != 1 { throw Problems("interpolate", ["it lies between the base and one tuned model; \(tunedCount) are named"]) }
   }
 
-  func blend(_ base: Tensor, _ tuned: Tensor) throws -> Tensor {
+  public func merge(_ parameter: ParameterFacts, base: Tensor, tuned: [Tensor]) throws -> Tensor {
     if alpha == 0 { return base }
-    if try alpha == 1 || base.hasSameBits(as: tuned) { return tuned }
-    return try base.cast(.float32) * (1 - alpha) + tuned.cast(.float32) * alpha
+    return alpha == 1 ? tuned[0] : try base * (1 - alpha) + tuned[0] * alpha
   }
 
   /// What both hold; everything in which they differ is named at once.

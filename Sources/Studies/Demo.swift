@@ -138,7 +138,7 @@ public struct Demo: Sendable {
       let folder = output + "/wise-ft-\(alpha)"
       try onEvent(.measuring("Wise-FT: weights \(alpha) of the way from base to full"))
       try WeightInterpolation(alpha: alpha).write(
-        base: ModelFolder(base), tuned: ModelFolder(outcomes[0].folder), tokenizerFiles: Tokenizer(folder: base).files, to: folder)
+        base: ModelFolder(base), tuned: [ModelFolder(outcomes[0].folder)], tokenizerFiles: Tokenizer(folder: base).files, to: folder)
       outcomes.append(try measure(folder, name: "Wise-FT \(alpha)", group: "interpolated", trained: nil, questions))
       try onEvent(.measured(outcomes.last!))
     }
