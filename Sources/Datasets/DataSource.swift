@@ -1,3 +1,5 @@
+public import HoldfastBasics
+
 /// Where examples come from and how to read them.
 public struct DataSource: Sendable, Hashable {
   /// What logs call it; nil: its paths.
@@ -22,19 +24,23 @@ public struct DataSource: Sendable, Hashable {
   public var fields: [String: String]
   /// How a prompt and its answer become text.
   public var template: PromptTemplate
+  /// What the chat template is told beside the messages, such as a date or whether to think; a row's own `variables` win.
+  public var variables: JSONObject
 
   public init(
     path: String, name: String? = nil, format: DataFormat? = nil, trainOn: TrainOn? = nil, turns: Turns? = nil,
-    share: Double? = nil, examples: Int? = nil, tokens: Int? = nil, fields: [String: String] = [:], template: PromptTemplate = .plain
+    share: Double? = nil, examples: Int? = nil, tokens: Int? = nil, fields: [String: String] = [:], template: PromptTemplate = .plain,
+    variables: JSONObject = JSONObject()
   ) {
     self.init(
       paths: [path], name: name, format: format, trainOn: trainOn, turns: turns, share: share, examples: examples, tokens: tokens,
-      fields: fields, template: template)
+      fields: fields, template: template, variables: variables)
   }
 
   public init(
     paths: [String], name: String? = nil, format: DataFormat? = nil, trainOn: TrainOn? = nil, turns: Turns? = nil,
-    share: Double? = nil, examples: Int? = nil, tokens: Int? = nil, fields: [String: String] = [:], template: PromptTemplate = .plain
+    share: Double? = nil, examples: Int? = nil, tokens: Int? = nil, fields: [String: String] = [:], template: PromptTemplate = .plain,
+    variables: JSONObject = JSONObject()
   ) {
     self.paths = paths
     self.name = name
@@ -46,6 +52,7 @@ public struct DataSource: Sendable, Hashable {
     self.tokens = tokens
     self.fields = fields
     self.template = template
+    self.variables = variables
   }
 
   /// What to call it in messages.

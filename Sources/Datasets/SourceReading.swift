@@ -115,8 +115,10 @@ struct SourceReading: Sendable {
   private var settings: String {
     var source = source
     let fields = source.fields.sorted { $0.key < $1.key }
+    let variables = JSON.object(source.variables).text()
     (source.name, source.paths, source.share, source.examples, source.tokens, source.fields) = (nil, [], nil, nil, nil, [:])
-    return "\(source) \(fields) \(String(describing: rowLength)) \(tooLong) \(badRows) \(limits)"
+    source.variables = JSONObject()
+    return "\(source) \(fields) \(variables) \(String(describing: rowLength)) \(tooLong) \(badRows) \(limits)"
   }
 
   func formatFound(in chunk: RowChunk) -> DataFormat? {
@@ -134,7 +136,7 @@ struct SourceReading: Sendable {
         let rowFormat: DataFormat
         if let format { rowFormat = format } else { rowFormat = try DataFormat(of: row) }
         let (plain, form) = try rowFormat.plain(row, template: source.template)
-        for rendering in try renderer.render(plain, format: form, trainOn: source.trainOn, turns: source.turns) {
+        for rendering in try renderer.render(plain.with(source.variables), format: form, trainOn: source.trainOn, turns: source.turns) {
           try take(rendering, line: line, &result)
         }
       } catch {

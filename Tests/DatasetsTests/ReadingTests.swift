@@ -29,6 +29,23 @@ struct ReadingTests {
       badRows: badRows, limits: limits)
   }
 
+  @Test("a template is told the source's variables, and a row's own before them")
+  func variables() throws {
+    let template = "{{ day }}{% for m in messages %}{{ m.content }}{% endfor %}"
+    let row = #""messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]"#
+    let path = try file(["{\(row)}", "{\(row), \"variables\": {\"day\": \"2\"}}"])
+    defer { try? Files.remove(path) }
+    let dataset = try Dataset(
+      reading: [DataSource(path: path, variables: ["day": "1"])],
+      with: ExampleRenderer(encoder: ToyEncoder(beginningID: nil, endID: nil), messages: TemplateMessages(template)), rowLength: nil)
+    #expect(dataset.examples.map(\.rendering.ids) == [toy("1ab"), toy("2ab")])
+    let date = "{{ strftime_now('%Y') }}" + template
+    #expect(throws: BadRowsError.self) {
+      try Dataset(
+        reading: [DataSource(path: path)], with: ExampleRenderer(encoder: ToyEncoder(), messages: TemplateMessages(date)), rowLength: nil)
+    }
+  }
+
   @Test(
     "the format is found from the first row",
     arguments: [

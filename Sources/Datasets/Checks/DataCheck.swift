@@ -147,7 +147,8 @@ public struct DataCheck: Sendable {
         let row = try row.get().renamed(source.fields)
         let rowFormat: DataFormat
         if let format { rowFormat = format } else { rowFormat = try DataFormat(of: row) }
-        let (plain, form) = try rowFormat.plain(row, template: source.template)
+        let (bare, form) = try rowFormat.plain(row, template: source.template)
+        let plain = bare.with(source.variables)
         if form == .messages, source.trainOn != .all,
           let difference = try renderer.historyDifference(plain, trainOn: source.trainOn ?? .assistant)
         {

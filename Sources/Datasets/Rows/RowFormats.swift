@@ -78,6 +78,15 @@ extension JSONObject {
     return row
   }
 
+  /// The row with what the chat template is told, where the row itself does not say it.
+  func with(_ variables: JSONObject) -> JSONObject {
+    if variables.isEmpty { return self }
+    var all = variables, row = self
+    for (name, value) in row["variables"]?.object?.members ?? JSONObject().members { all[name] = value }
+    row["variables"] = .object(all)
+    return row
+  }
+
   /// A member that must be a text.
   func text(_ field: String) throws(RowError) -> String {
     guard let value = self[field] else { throw RowError("`\(field)` is missing") }

@@ -32,7 +32,7 @@ extension TemplateInterpreter {
     case .strftimeNow:
       let form = try requireText(try bind(arguments, to: "strftime_now", "format", required: 1)[0], "strftime_now")
       guard let clock else {
-        throw fail(.unsupported, "the template asks for the date, and no clock was given to render with; a row's `variables` can hold what it would show")
+        throw fail(.unsupported, "the template asks for the date, and no clock was given to render with; `variables` of the source or of a row can hold what it would show, as in {date_string: 26 Jul 2026}")
       }
       return .text(TemplateText(try clock().formatted(form.string, fail), .variable))
     }

@@ -72,7 +72,22 @@ extension DataSource {
       fields: Self.fields(reader),
       template: reader.value(
         "template", default: .plain,
-        doc: "`plain`: prompt and answer joined as they stand, Alpaca rows in Alpaca's text; `chat`: as messages of the model's chat template."))
+        doc: "`plain`: prompt and answer joined as they stand, Alpaca rows in Alpaca's text; `chat`: as messages of the model's chat template."),
+      variables: Self.variables(reader))
+  }
+
+  /// `variables: {enable_thinking: false}`
+  private static func variables(_ reader: KeyReader) -> JSONObject {
+    let found = reader.json(
+      "variables", kind: "names with values: `{enable_thinking: false}`", otherwise: "none",
+      doc: "What the chat template is told beside the messages; a row's own `variables` win. A template that asks for the date needs it here, so that a run can be repeated: `{date_string: 26 Jul 2026}`.")
+    guard let found else { return JSONObject() }
+    guard let variables = found.object else {
+      reader.complain("variables", "is not valid; names with values are, as in {enable_thinking: false}")
+      return JSONObject()
+    }
+    reader.resolve("variables", as: found)
+    return variables
   }
 
   /// `fields: {prompt: question}`: the format's name first, then the row's.
