@@ -59,6 +59,7 @@ struct EveryKeyTests {
   static let others: [String: String] = [
     "model": "other", "initialize": "random", "method": "half", "objective": "pretraining",
     "data[].path": "[e.jsonl, f.jsonl]", "data[].name": "old", "data[].fields": "{prompt: question}", "data[].template": "chat",
+    "data[].variables": "{day: 1}", "evaluate.data[].variables": "{day: 1}",
     "data[].examples": "50", "data[].tokens": "500", "evaluate.data[].examples": "50", "evaluate.data[].tokens": "500", "data_cache": "off",
     "evaluate.data[].name": "held", "evaluate.data[].fields": "{text: body}", "evaluate.data[].template": "chat",
     "data[].format": "text", "data[].train_on": "all", "data[].turns": "last",
