@@ -42,7 +42,7 @@ def scores(model):
     found = {}
     for line in map(json.loads, lines):
         for family in [arguments.domain] + families:
-            if line["name"].startswith(family) and "exact" in line["name"]:
+            if line["score"].startswith(family + ".") and "exact" in line["score"]:
                 found[family] = 100 * line["value"]
     return found
 
