@@ -256,7 +256,7 @@ def chosen(message):
     if "train" in message:
         return message["train"]
     if "weight" in message:
-        return message["weight"] == 1
+        return message["weight"] > 0
     return message.get("role") == "assistant"
 
 
@@ -373,7 +373,7 @@ class Writer:
             if r.random() < 0.05:
                 message[r.choice(["train", "train", "weight"])] = r.choice([True, False])
                 if "weight" in message:
-                    message["weight"] = int(message["weight"])
+                    message["weight"] = r.choice([0, 1, 0.5, 0.25, 2])
         row = {"messages": messages}
         if r.random() < 0.5:
             row["tools"] = [self.tool() for _ in range(r.randint(1, 2))] if r.random() < 0.8 else []
@@ -400,7 +400,18 @@ def example(template, tokenizer, writer):
                 return row, None
             continue
         ids, mask = marks(tokenizer, text, spans)
-        return row, {"rendered": text, "ids": ids, "trained": mask}
+        wanted = {"rendered": text, "ids": ids, "trained": mask}
+        weights = sorted({message["weight"] for message in row["messages"] if message.get("weight", 0) not in (0, 1)})
+        if weights and any(mask):
+            wanted["weights"] = list(mask)
+            for weight in weights:  # what is learnt where the messages of this weight are alone
+                alone = dict(row, messages=[dict({k: v for k, v in m.items() if k != "weight"}, train=m.get("weight") == weight)
+                                            for m in row["messages"]])
+                _, part = marks(tokenizer, *trained(template, alone))
+                wanted["weights"] = [weight if here else w for here, w in zip(part, wanted["weights"])]
+            if wanted["weights"] == mask:
+                del wanted["weights"]
+        return row, wanted
     return row, None
 
 

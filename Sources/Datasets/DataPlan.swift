@@ -216,6 +216,7 @@ public struct DataPlan: Sendable {
     var labels = [Int](repeating: ignoreIndex, count: size)
     var positions = [Int](repeating: 0, count: size)
     var segments: [Segment] = []
+    var weights: [Float]?
     for (row, pieces) in rows.enumerated() {
       var start = 0
       for piece in pieces {
@@ -228,6 +229,14 @@ public struct DataPlan: Sendable {
           positions[base + i] = i
           if store.isTrained(first + i + 1) { labels[base + i] = store.id(first + i + 1) }
         }
+        if store.hasWeights {
+          for i in 0..<piece.length where store.isTrained(first + i + 1) {
+            let weight = store.weight(first + i + 1)
+            if weight == 1 { continue }
+            if weights == nil { weights = [Float](repeating: 1, count: size) }
+            weights![base + i] = weight
+          }
+        }
         segments.append(
           Segment(
             row: row, start: start, length: piece.length, source: source, example: piece.example,
@@ -235,7 +244,7 @@ public struct DataPlan: Sendable {
         start += piece.length
       }
     }
-    return HostBatch(rows: rows.count, length: length, ids: ids, labels: labels, positions: positions, segments: segments)
+    return HostBatch(rows: rows.count, length: length, ids: ids, labels: labels, positions: positions, segments: segments, weights: weights)
   }
 }
 

@@ -8,14 +8,11 @@ public struct Example: Sendable, Hashable {
   public let source: Int
   /// Line of its file, from 1.
   public let line: Int
-  /// Factor on the loss of its labels; it never changes the count that the loss is divided by.
-  public let weight: Float
 
-  public init(rendering: Rendering, source: Int = 0, line: Int = 0, weight: Float = 1) {
+  public init(rendering: Rendering, source: Int = 0, line: Int = 0) {
     self.rendering = rendering
     self.source = source
     self.line = line
-    self.weight = weight
   }
 }
 
@@ -98,7 +95,7 @@ public struct Dataset: Sendable {
     for example in examples {
       precondition(example.source >= last, "examples come source by source")
       last = example.source
-      blocks[example.source].append(example.rendering, line: example.line, weight: example.weight)
+      blocks[example.source].append(example.rendering, line: example.line)
     }
     self.init(stores: blocks.map(ExampleStore.init), sources: sources)
   }

@@ -43,9 +43,14 @@ public struct HostBatch: Sendable, Hashable {
   public let segments: [Segment]
   /// Labels that count.
   public let units: Int
+  /// Factors on the labels' losses, where there is a label; nil where all are 1. They do not change `units`.
+  public let weights: [Float]?
 
-  public init(rows: Int, length: Int, ids: [Int], labels: [Int], positions: [Int], segments: [Segment]) {
+  public init(
+    rows: Int, length: Int, ids: [Int], labels: [Int], positions: [Int], segments: [Segment], weights: [Float]? = nil
+  ) {
     let size = rows * length
+    precondition(weights == nil || weights!.count == size, "weights are not \(rows)×\(length)")
     precondition(ids.count == size && labels.count == size && positions.count == size, "arrays are not \(rows)×\(length)")
     self.rows = rows
     self.length = length
@@ -53,6 +58,7 @@ public struct HostBatch: Sendable, Hashable {
     self.labels = labels
     self.positions = positions
     self.segments = segments
+    self.weights = weights
     units = labels.count { $0 != ignoreIndex }
   }
 }

@@ -15,10 +15,13 @@ public struct Batch {
   /// The next token of each, i64 [labels].
   public let labels: Tensor
   public let labelCount: Int
+  /// Factors on the labels' losses, f32 [labels]; nil where all are 1.
+  public let weights: Tensor?
 
   /// Row-major host arrays of rows · length; a label below 0 is none.
   public init(
-    rows: Int, length: Int, ids: [Int], labels: [Int], positions: [Int], spans: [Span], device: Device = .cpu
+    rows: Int, length: Int, ids: [Int], labels: [Int], positions: [Int], spans: [Span], weights: [Float]? = nil,
+    device: Device = .cpu
   ) throws(EngineError) {
     precondition(ids.count == rows * length && labels.count == ids.count && positions.count == ids.count)
     self.rows = rows
@@ -30,6 +33,7 @@ public struct Batch {
     labelCount = places.count
     labelled = places.count == labels.count ? nil : try Tensor(places, device: device)
     self.labels = try Tensor(places.count == labels.count ? labels : places.map { labels[$0] }, device: device)
+    self.weights = try weights.map { (weights: [Float]) throws(EngineError) in try Tensor(places.map { weights[$0] }, device: device) }
   }
 
   /// Texts one a row, padded on the right; every token but a row's first is the label of the one before.

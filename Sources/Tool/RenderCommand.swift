@@ -11,7 +11,7 @@ struct RenderCommand: AsyncParsableCommand {
       `variables`. For each it shows the text with what is learnt in colour, or in ⟦brackets⟧ where there is no colour.
 
       With --json it writes a line for each: `rendered`, `ids` and `trained` (1 for a token that is learnt, else 0; as long \
-      as `ids`), or `error`. Without --json, a conversation that the template refuses gives exit code 1 in the end.
+      as `ids`), or `error`; `weights` too where a message has one other than 0 and 1 (0 for a token that is not learnt). Without --json, a conversation that the template refuses gives exit code 1 in the end.
       """)
 
   @Option(help: "Folder with tokenizer.json and its chat template, or owner/name in the Hugging Face cache.") var model: String
@@ -35,10 +35,14 @@ struct RenderCommand: AsyncParsableCommand {
           do throws(RowError) {
             let (text, rendering) = try Self.render(try row.get(), tokenizer, messages, prompts: prompts)
             if json {
-              output.line([
+              var line: JSONObject = [
                 "rendered": .string(text), "ids": .array(rendering.ids.map(JSON.integer)),
                 "trained": .array(rendering.isTrained.map { .integer($0 ? 1 : 0) }),
-              ])
+              ]
+              if !rendering.weights.isEmpty {
+                line["weights"] = .array(zip(rendering.weights, rendering.isTrained).map { .number($1 ? Double($0) : 0) })
+              }
+              output.line(.object(line))
             } else {
               output.line("— line \(before + line): \(rendering.ids.count) tokens, \(rendering.trainedCount) learnt"
                 + (rendering.edgeTokens > 0 ? ", \(rendering.edgeTokens) across an edge" : ""))
@@ -67,7 +71,8 @@ struct RenderCommand: AsyncParsableCommand {
       ? turns.map { $0["role"] == "assistant" } : try row.trainedMessages()
     do {
       let rendered = try messages.render(row, training: isTrained, addGenerationPrompt: prompts)
-      return (rendered.text, ExampleRenderer(encoder: tokenizer, messages: messages).render(rendered))
+      let renderer = ExampleRenderer(encoder: tokenizer, messages: messages)
+      return (rendered.text, try renderer.weigh(renderer.render(rendered), row, isTrained, row.messageWeights))
     } catch {
       throw RowError("\(error)")
     }

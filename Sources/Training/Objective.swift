@@ -20,6 +20,6 @@ extension Batch {
   package init(_ host: HostBatch, device: Device) throws(EngineError) {
     try self.init(
       rows: host.rows, length: host.length, ids: host.ids, labels: host.labels, positions: host.positions,
-      spans: host.segments.map { Span(row: $0.row, start: $0.start, length: $0.length) }, device: device)
+      spans: host.segments.map { Span(row: $0.row, start: $0.start, length: $0.length) }, weights: host.weights, device: device)
   }
 }

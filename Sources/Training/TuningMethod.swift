@@ -268,10 +268,10 @@ struct MethodStack {
 
   var dropsMomentsOfUnselected: Bool { methods.contains { $0.dropsMomentsOfUnselected } }
 
-  /// The product of all weights of labels; nil: all 1.
+  /// The product of all weights of labels, those of the data included; nil: all 1.
   func labelWeights(_ model: Decoder, _ forward: Forward, at step: Step) throws(EngineError) -> Tensor? {
     let labels = LabelScores(model, forward)
-    var product: Tensor?
+    var product = forward.batch.weights
     for method in methods {
       guard let weights = try method.labelWeights(labels, at: step) else { continue }
       product = try product.map { (p: Tensor) throws(EngineError) in try p * weights } ?? weights

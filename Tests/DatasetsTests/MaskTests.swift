@@ -72,12 +72,40 @@ struct MaskTests {
   @Test(
     "what a message cannot say is refused",
     arguments: [
-      ("weight", JSON.number(0.5), "must be 0"), ("weight", "1", "must be 0"), ("train", "no", "neither true nor false"),
+      ("weight", JSON.number(-0.5), "must be a number from 0"), ("weight", "1", "must be a number from 0"), ("weight", JSON.number(1e99), "must be a number from 0"), ("train", "no", "neither true nor false"),
     ])
   func refusals(key: String, value: JSON, reason: String) throws {
     let row = turns("a", "b", fields: [1: [(key, value)]])
     let error = try #require(throws: RowError.self) { try examples(row) }
     #expect(error.reason.contains(reason) && error.reason.contains("message 2"))
+  }
+
+  /// Learnt characters with their weights, examples of a row one behind another.
+  private func weights(_ row: JSONObject, trainOn: TrainOn? = nil, turns: Turns? = nil) throws -> [[String: Float]] {
+    let renderer = ExampleRenderer(encoder: ToyEncoder(beginningID: nil, endID: nil), messages: try TemplateMessages(template))
+    return try renderer.render(row, format: .messages, trainOn: trainOn, turns: turns).map { rendering in
+      var found: [String: Float] = [:]
+      for (i, id) in rendering.ids.enumerated() where rendering.isTrained[i] {
+        let scalar = String(Unicode.Scalar(UInt32(id - 10))!)
+        if "abcdxy".contains(scalar) { found[scalar] = rendering.weights.isEmpty ? 1 : rendering.weights[i] }
+      }
+      return found
+    }
+  }
+
+  @Test("a message's weight stands at its own tokens and nowhere else")
+  func weights() throws {
+    let row = turns("a", "b", "c", "d", fields: [1: [("weight", 0.5)], 2: [("weight", 0.25)]])
+    #expect(try weights(row) == [["b": 0.5, "c": 0.25, "d": 1]])
+    #expect(try weights(row, turns: .split) == [["b": 0.5], ["c": 0.25], ["d": 1]])
+    #expect(try weights(row, turns: .last) == [["d": 1]])
+    let spoken = turns("x", "b", "y", "d", fields: [1: [("weight", 2)], 3: [("weight", 2), ("train", true)]])
+    #expect(try weights(spoken, trainOn: .all).first?.filter { "xbyd".contains($0.key) } == ["x": 1, "b": 2, "y": 1, "d": 2])
+    #expect(try weights(spoken) == [["b": 2, "d": 2]])
+    // Where every learnt message weighs 1, nothing is kept.
+    let renderer = ExampleRenderer(encoder: ToyEncoder(beginningID: nil, endID: nil), messages: try TemplateMessages(template))
+    let plain = try renderer.render(turns("a", "b", "c", "d", fields: [0: [("weight", 0)], 1: [("weight", 1)]]), format: .messages, trainOn: nil)
+    #expect(plain.map(\.weights) == [[]])
   }
 
   @Test("contradictions are refused")

@@ -39,6 +39,44 @@ struct StoreTests {
     }
   }
 
+  @Test("weights come back from memory and from a file, and stand at their labels in a batch")
+  func weights() throws {
+    try withScratch { folder in
+      let rows = (0..<300).map { i in
+        let weight = i % 3 == 0 ? "" : #", "weight": \#(Double(1 + i % 5) / 4)"#
+        return #"{"messages": [{"role": "user", "content": "q\#(i)"}, {"role": "assistant", "content": "a"\#(weight)}, {"role": "assistant", "content": "z"}]}"#
+      }
+      let path = try folder.write(rows.joined(separator: "\n"), "a.jsonl")
+      let cache = DataCache(folder: folder.path + "/cache", identity: "toy", smallest: 0)
+      let memory = try read([path], nil), written = try read([path], cache, workers: 2), mapped = try read([path], cache)
+      #expect(written.examples.elementsEqual(memory.examples) && mapped.examples.elementsEqual(memory.examples))
+      for (i, example) in memory.examples.enumerated() {
+        let weight: Float = i % 3 == 0 ? 1 : Float(1 + i % 5) / 4
+        let wanted = zip(example.rendering.ids, example.rendering.isTrained).filter(\.1).map { $0.0 == toy("z")[0] ? 1 : $0.0 == toy("a")[0] ? weight : -1 }
+        let found = example.rendering.isTrained.indices.filter { example.rendering.isTrained[$0] }.map {
+          example.rendering.weights.isEmpty ? 1 : example.rendering.weights[$0]
+        }
+        for (wanted, found) in zip(wanted, found) where wanted >= 0 { #expect(wanted == found, "example \(i)") }
+      }
+      let plan = try DataPlan(mapped, .init(seed: 3, sequenceLength: 96, rows: 2))
+      var weighted = 0
+      for step in 0..<plan.stepsPerEpoch(0) {
+        for batch in plan.step(step).microbatches {
+          #expect(batch.units == batch.labels.count { $0 != ignoreIndex })
+          for segment in batch.segments {
+            let rendering = mapped.examples[segment.example].rendering
+            for i in 0..<segment.length where rendering.isTrained[i + 1] {
+              let weight = batch.weights?[segment.row * batch.length + segment.start + i] ?? 1
+              #expect(weight == (rendering.weights.isEmpty ? 1 : rendering.weights[i + 1]))
+              if weight != 1 { weighted += 1 }
+            }
+          }
+        }
+      }
+      #expect(weighted > 200)
+    }
+  }
+
   @Test("the second start reads the cache and not the file")
   func secondStart() throws {
     try withScratch { folder in

@@ -38,7 +38,8 @@ struct RenderTests {
     // What is learnt is the tail of the text: the answer and its end.
     let learnt = trained.compactMap(\.int)
     #expect(learnt == learnt.sorted() && (1..<ids.count).contains(learnt.reduce(0, +)))
-    #expect(lines[1]["error"]?.string?.contains("`weight` of message 2 must be 0") == true)
+    let weights = try #require(lines[1]["weights"]?.array), marks = try #require(lines[1]["trained"]?.array)
+    #expect(weights == marks.map { .number(($0.double ?? 0) / 2) } && lines[0]["weights"] == nil)
     #expect(lines[2]["error"] != nil)
     #expect(lines[3]["rendered"] == "" && lines[3]["ids"] == [])
     let prompted = try shop.holdfast("render", "--model", shop.path + "/model", "--json", "--add-generation-prompt", reading: rows)
@@ -51,7 +52,29 @@ struct RenderTests {
     #expect(outcome.status == 1)
     #expect(outcome.output.contains("<s>user: hi</s><s>assistant: ⟦ho</s>⟧"), "\(outcome.output)")
     #expect(!outcome.output.contains("\u{1B}"))
-    #expect(outcome.errors.contains("line 2: ") && outcome.errors.contains("line 3: "))
+    #expect(!outcome.errors.contains("line 2: ") && outcome.errors.contains("line 3: "))
+  }
+
+  /// Weights scale the loss and the gradient, and never the count.
+  @Test func weightsScaleTheLossAndNotTheCount() throws {
+    let shop = try Workshop(examples: 1)
+    try shop.write("{% for m in messages %}{{ m.content }}{% endfor %}", to: "model/chat_template.jinja")
+    func step(_ name: String, _ weight: String) throws -> JSON {
+      let rows = (0..<6).map {
+        #"{"messages": [{"role": "user", "content": "what is \#($0)"}, {"role": "assistant", "content": " it is \#($0) indeed"\#(weight)}]}"#
+      }
+      let data = try shop.write(rows.joined(separator: "\n"), to: name + ".jsonl")
+      let outcome = shop.holdfast("tune", try shop.recipe(name, "data: [{path: \(data)}]\nsteps: 1\noptimizer: {max_norm: 0}"))
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      let file = try MappedFile(path: "\(shop.path)/\(name)/metrics.jsonl")
+      return try JSON(text: String(try #require(file.text().split(separator: "\n").first)))
+    }
+    let plain = try step("plain", ""), half = try step("half", #", "weight": 0.5"#)
+    #expect(plain["units"] == half["units"] && plain["units"]?.int ?? 0 > 10)
+    for key in ["loss", "norm"] {
+      let (a, b) = (try #require(plain[key]?.double), try #require(half[key]?.double))
+      #expect(abs(b / a - 0.5) < 1e-5, "\(key): \(a) and \(b)")
+    }
   }
 
   @Test func aModelWithoutATemplateIsNamed() throws {

@@ -26,7 +26,7 @@ public struct DataCache: Sendable {
   }
 
   /// Of the file's form; another one is never read.
-  static let format = 1
+  static let format = 2
 
   /// A file as the file system knows it.
   struct Stamp: Sendable, Hashable {
@@ -73,7 +73,7 @@ public struct DataCache: Sendable {
   }
 }
 
-/// A cache file: tokens; then the index (ends, lines, weights); then facts as JSON; then a footer of fixed size.
+/// A cache file: tokens; then the index (ends, starts of weights, lines, weights); then facts as JSON; then a footer of fixed size.
 ///
 /// The footer holds the sizes and a hash over index and facts, which is checked at each opening, so that nothing points outside. The
 /// tokens' own hash stands in the facts. Numbers are little-endian, as on every machine that Swift runs on.
@@ -95,21 +95,23 @@ struct CacheFile {
     func number(_ i: Int) -> Int { Int(truncatingIfNeeded: bytes.loadUnaligned(fromByteOffset: footer + 8 * i, as: UInt64.self)) }
     let (tokenBytes, indexBytes, factBytes, count) = (number(0), number(1), number(2), number(3))
     guard bytes[(footer + 64)...].elementsEqual(Self.magic), [tokenBytes, indexBytes, factBytes, count].allSatisfy({ (0...footer).contains($0) }),
-      tokenBytes % 8 == 0, tokenBytes + indexBytes + factBytes == footer, count <= footer / 16, indexBytes == count * 16
+      tokenBytes % 8 == 0, tokenBytes + indexBytes + factBytes == footer, count <= footer / 12, indexBytes % 12 == 0, indexBytes >= count * 12
     else { return nil }
     let known = UnsafeRawBufferPointer(rebasing: bytes[tokenBytes..<footer])
     var hash = ContentHash()
     hash.update(known)
     guard bytes[(footer + 32)..<(footer + 64)].elementsEqual(Self.digest(hash.finish())) else { return nil }
     guard let json = try? JSON(Array(bytes[(tokenBytes + indexBytes)..<footer])), let facts = SourceFacts(cacheJSON: json["facts"] ?? .null),
-      let trained = json["trained"]?.int, let longest = json["longest"]?.int, let tokensHash = json["tokens_sha256"]?.string
+      let trained = json["trained"]?.int, let runs = json["weight_runs"]?.int, indexBytes == 12 * (count + runs), let longest = json["longest"]?.int, let tokensHash = json["tokens_sha256"]?.string
     else { return nil }
     let ends = (base + tokenBytes).assumingMemoryBound(to: UInt64.self)
-    let lines = (base + tokenBytes + count * 8).assumingMemoryBound(to: UInt32.self)
+    let starts = (base + tokenBytes + count * 8).assumingMemoryBound(to: UInt64.self)
+    let lines = (base + tokenBytes + (count + runs) * 8).assumingMemoryBound(to: UInt32.self)
+    let values = (base + tokenBytes + runs * 8 + count * 12).assumingMemoryBound(to: Float.self)
     store = ExampleStore(
       count: count, trainedCount: trained, longest: longest, firsts: (json["firsts"]?.array ?? []).compactMap(\.int),
       tokens: base.assumingMemoryBound(to: UInt32.self), ends: ends, lines: lines,
-      weights: (base + tokenBytes + count * 12).assumingMemoryBound(to: Float.self), owners: [file])
+      weights: WeightRuns(count: runs, starts: starts, values: values), owners: [file])
     guard count > 0, store.tokenCount * 4 <= tokenBytes else { return nil }
     self.facts = facts
     self.file = file
@@ -161,10 +163,13 @@ final class CacheWriter {
     tokenBytes += 4 * tokens.count
   }
 
-  func finish(_ facts: SourceFacts, trainedCount: Int, longest: Int, firsts: [Int], index: [UnsafeRawBufferPointer]) throws -> ExampleStore {
+  func finish(
+    _ facts: SourceFacts, trainedCount: Int, longest: Int, firsts: [Int], weightRuns: Int, index: [UnsafeRawBufferPointer]
+  ) throws -> ExampleStore {
     if tokenBytes % 8 != 0 { try write([0]) }
     let tail = JSON.object([
       "facts": facts.cacheJSON, "trained": .integer(trainedCount), "longest": .integer(longest), "firsts": .array(firsts.map { .integer($0) }),
+      "weight_runs": .integer(weightRuns),
       "tokens_sha256": .string(hash.finish()),
     ])
     hash = ContentHash()
