@@ -3,16 +3,27 @@
 internal import HoldfastBasics
 internal import HoldfastEngine
 
-struct Linear {
+/// y = W·x + b, and what adapters add to it.
+final class Linear {
+  /// Such as `model.layers.0.self_attn.q_proj`.
+  let name: String
   let weight: Parameter
   let bias: Parameter?
+  /// In the order in which they were attached; where there are several, none of them is DoRA's.
+  var adaptations: [AdaptedLinear] = []
 
   init(_ loader: WeightLoader, _ name: String, from input: Int, to output: Int, bias: Bool) throws {
+    self.name = name
     weight = try loader.parameter(name + ".weight", [output, input])
     self.bias = bias ? try loader.parameter(name + ".bias", [output]) : nil
   }
 
-  func callAsFunction(_ x: Tensor) throws(EngineError) -> Tensor { try x.linear(weight.value, bias: bias?.value) }
+  func callAsFunction(_ x: Tensor, _ pass: Pass) throws(EngineError) -> Tensor {
+    guard let first = adaptations.first, pass.adapters != .off else { return try x.linear(weight.value, bias: bias?.value) }
+    var y = try first.adapted(x, bias: bias?.value, pass.adapters)
+    for adaptation in adaptations.dropFirst() { y = try adaptation.add(to: y, x, pass.adapters) }
+    return y
+  }
 }
 
 struct RMSNorm {
@@ -25,6 +36,13 @@ struct RMSNorm {
   }
 
   func callAsFunction(_ x: Tensor) throws(EngineError) -> Tensor { try x.rmsNorm(weight.value, epsilon: epsilon) }
+}
+
+/// What a forward pass carries through the layers.
+struct Pass {
+  let sight: Sight
+  let table: RotaryTable
+  let adapters: AdapterUse
 }
 
 /// How attention sees a batch: packed spans while training and scoring, caches while decoding.
@@ -54,11 +72,11 @@ struct Attention {
   }
 
   /// x [N, H] → [N, H]
-  func callAsFunction(_ x: Tensor, _ sight: Sight, _ table: RotaryTable) throws(EngineError) -> Tensor {
-    let tokens = try x.shape[0]
-    var q = try query(x).reshaped([tokens, headCount, width])
-    var k = try key(x).reshaped([tokens, groupCount, width])
-    let v = try value(x).reshaped([tokens, groupCount, width])
+  func callAsFunction(_ x: Tensor, _ pass: Pass) throws(EngineError) -> Tensor {
+    let tokens = try x.shape[0], table = pass.table
+    var q = try query(x, pass).reshaped([tokens, headCount, width])
+    var k = try key(x, pass).reshaped([tokens, groupCount, width])
+    let v = try value(x, pass).reshaped([tokens, groupCount, width])
     if let queryNorm, let keyNorm {
       q = try queryNorm(q)
       k = try keyNorm(k)
@@ -67,7 +85,7 @@ struct Attention {
     k = try k.rotated(cosine: table.cosine, sine: table.sine)
     let scale = 1 / Double(width).squareRoot()
     let context: Tensor
-    switch sight {
+    switch pass.sight {
     case .packed(let rows, let length, let spans):
       context = try Tensor.attention(
         query: q.reshaped([rows, length, headCount, width]), key: k.reshaped([rows, length, groupCount, width]),
@@ -80,7 +98,7 @@ struct Attention {
       context = try Tensor.cachedAttention(
         query: q.reshaped([rows, block, headCount, width]), key: keys, value: values, lengths: cache.lengths, window: window, scale: scale)
     }
-    return try output(context.reshaped([tokens, headCount * width]))
+    return try output(context.reshaped([tokens, headCount * width]), pass)
   }
 }
 
@@ -94,7 +112,7 @@ struct MLP {
   }
 
   /// x [N, H] → [N, H]
-  func callAsFunction(_ x: Tensor) throws(EngineError) -> Tensor { try down(gate(x).swiglu(up(x))) }
+  func callAsFunction(_ x: Tensor, _ pass: Pass) throws(EngineError) -> Tensor { try down(gate(x, pass).swiglu(up(x, pass)), pass) }
 }
 
 struct Block {
@@ -114,8 +132,11 @@ struct Block {
   }
 
   /// x [N, H] → [N, H]
-  func callAsFunction(_ x: Tensor, _ sight: Sight, _ table: RotaryTable) throws(EngineError) -> Tensor {
-    let attended = try x + attention(inputNorm(x), sight, table)
-    return try attended + mlp(postAttentionNorm(attended))
+  func callAsFunction(_ x: Tensor, _ pass: Pass) throws(EngineError) -> Tensor {
+    let attended = try x + attention(inputNorm(x), pass)
+    return try attended + mlp(postAttentionNorm(attended), pass)
   }
+
+  /// Its linear layers in the order of the architecture.
+  var linears: [Linear] { [attention.query, attention.key, attention.value, attention.output, mlp.gate, mlp.up, mlp.down] }
 }

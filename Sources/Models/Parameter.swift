@@ -36,12 +36,19 @@ public struct ParameterFacts: Sendable, Hashable {
     return Int(parts[at + 1])
   }
 
-  /// The module inside its layer, such as "self_attn.q_proj"; outside the layers the whole name without ".weight".
+  /// The module inside its layer, such as "self_attn.q_proj", an adapter's tensors being part of what they adapt; outside
+  /// the layers the whole name without ".weight".
   public var module: String {
     var parts = name.split(separator: ".")
     if let at = parts.firstIndex(of: "layers"), at + 1 < parts.count, Int(parts[at + 1]) != nil { parts.removeSubrange(...(at + 1)) }
     if parts.count > 1, parts.last == "weight" || parts.last == "bias" { parts.removeLast() }
+    if parts.count > 1, adapterPart != nil { parts.removeLast() }
     return parts.joined(separator: ".")
+  }
+
+  /// What it is in an adapter, such as "lora_A"; nil for the model's own weights.
+  public var adapterPart: String? {
+    name.split(separator: ".").suffix(2).last { $0.hasPrefix("lora_") }.map(String.init)
   }
 
   public var isBias: Bool { name.hasSuffix(".bias") }

@@ -9,6 +9,8 @@ public protocol WeightSource {
   func shape(of name: String) -> [Int]?
   /// The tensor on the CPU in the type it is kept in, with memory of its own.
   func tensor(_ name: String) throws -> Tensor
+  /// The same for a source that makes what is asked for.
+  func tensor(_ name: String, shape: [Int]) throws -> Tensor
 }
 
 /// Hands out parameters while a model is built and collects what is missing, misshapen or left over.
@@ -57,10 +59,7 @@ final class WeightLoader {
 }
 
 extension WeightSource {
-  func tensor(_ name: String, shape: [Int]) throws -> Tensor {
-    if let random = self as? RandomWeights { return try random.draw(name, shape: shape) }
-    return try tensor(name)
-  }
+  public func tensor(_ name: String, shape: [Int]) throws -> Tensor { try tensor(name) }
 }
 
 /// First weights drawn from a seed: normal with the given deviation, norms at one, biases at zero. A tensor's numbers
@@ -81,6 +80,7 @@ public struct RandomWeights: WeightSource {
   public var names: [String]? { nil }
   public func shape(of name: String) -> [Int]? { nil }
   public func tensor(_ name: String) throws -> Tensor { throw EngineError("random weights need a shape for \(name)") }
+  public func tensor(_ name: String, shape: [Int]) throws -> Tensor { try draw(name, shape: shape) }
 
   /// The tensor of that name and shape, f32 on the CPU.
   public func draw(_ name: String, shape: [Int]) throws -> Tensor {
@@ -102,5 +102,5 @@ struct NoWeights: WeightSource {
 
 extension ModelConfiguration {
   /// Names and shapes of the parameters that a model of this configuration has, in the model's order; tied ones once.
-  public func parameters() throws -> [ParameterFacts] { try Decoder(self, weights: NoWeights()).parameters.map(\.facts) }
+  public func parameters() throws -> [ParameterFacts] { try Decoder(self, weights: NoWeights()).baseParameters.map(\.facts) }
 }
