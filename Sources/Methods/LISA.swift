@@ -42,6 +42,7 @@ public struct LISA: TuningMethod {
       outside = stage.model.parameters.filter { $0.layer == nil }.map(\.name)
     }
 
+    var selectionChanges: Bool { true }
     var dropsMomentsOfUnselected: Bool { true }
 
     func selection(at step: Step) -> Set<String>? {

@@ -168,7 +168,7 @@ extension Manifest {
   }
 
   /// What differs between this manifest and that of an earlier start of the run. Paths do not count, contents do.
-  public func differences(from earlier: Manifest, ignoring keys: Set<String> = ["output", "data_cache"]) -> Differences {
+  public func differences(from earlier: Manifest, ignoring keys: Set<String> = ["output", "data_cache", "artifacts"]) -> Differences {
     var found = Differences()
     for key in earlier.recipe.keys + recipe.keys.filter({ earlier.recipe[$0] == nil }) where !keys.contains(key) {
       let before = earlier.recipe[key], now = recipe[key]

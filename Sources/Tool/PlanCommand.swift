@@ -35,6 +35,12 @@ struct PlanCommand: ParsableCommand {
       "parameters": .integer(plan.model.count), "trained": .integer(plan.trainedCount),
       "lowest_trained_layer": plan.lowestTrainedLayer.map { .integer($0) } ?? .null,
       "bytes": .object(JSONObject(plan.bytes.map { ($0.what, .integer($0.bytes)) })),
+      "preparations": .array(plan.preparations.map {
+        [
+          "method": .string($0.method), "name": .string($0.name), "tokens": $0.tokens.map { .integer($0) } ?? .null,
+          "forward_passes": .integer($0.forwardPasses), "backward_passes": .integer($0.backwardPasses), "bytes": .integer($0.bytes),
+        ]
+      }),
       "tensors": .array(plan.model.parameters.map(\.name).filter(plan.trained.contains).map { .string($0) }),
     ]
   }
@@ -57,7 +63,16 @@ struct PlanCommand: ParsableCommand {
     for (what, bytes) in plan.bytes { table.add([.init(what), .init(gib(bytes))]) }
     table.addRule()
     table.add([.init("together", .strong), .init(gib(plan.bytes.reduce(0) { $0 + $1.bytes }), .strong)])
-    return out + "\n" + table.terminal(width: Terminal.width, colour: Terminal.hasColour)
+    out += "\n" + table.terminal(width: Terminal.width, colour: Terminal.hasColour)
+    guard !plan.preparations.isEmpty else { return out }
+    var before = Table(["before the first step", "tokens, at most", "forward", "backward", "GiB kept"])
+    for wanted in plan.preparations {
+      before.add([
+        .init("\(wanted.method): \(wanted.name)"), .init(wanted.tokens.map(grouped) ?? "all of its data"),
+        .init("\(wanted.forwardPasses)"), .init("\(wanted.backwardPasses)"), .init(gib(wanted.bytes)),
+      ])
+    }
+    return out + "\n" + before.terminal(width: Terminal.width, colour: Terminal.hasColour)
   }
 
   private func percent(_ part: Int, _ whole: Int) -> String {

@@ -31,6 +31,10 @@ final class RunConsole: RunObserver {
         "\(recipe.methods.map(\.name).joined(separator: " + ")): \(Numbers.grouped(trained)) of \(Numbers.grouped(total)) parameters train (\(Numbers.percent(manifest.trainedFraction)) %), \(recipe.precision.rawValue) on \(manifest.device), threads: \(manifest.threads)")
       for source in data.dataset.sources { printError(Self.line(source)) }
       printError(from == 0 ? "\(steps) step\(steps == 1 ? "" : "s")" : "goes on at step \(from) of \(steps)")
+    case .preparing(let method, let name, let done, let total):
+      if done == 1 || done == total || done % max(1, total / 10) == 0 { printError("  \(method): \(name), \(done) of \(total) microbatches") }
+    case .prepared(let method, let name, let path, let isReused):
+      printError("\(method): \(name) \(isReused ? "is there already" : "is kept"): \(path)")
     case .step(let record, let timing, let total):
       try events?.write(
         [("loss", record.loss), ("gradient_norm", record.gradientNorm), ("learning_rate", record.learningRate), ("tokens_per_second", timing.tokensPerSecond)],

@@ -15,6 +15,7 @@ public struct PreparedRun: Sendable {
   public let heldOut: DataPlan?
   public let steps: Int
   let methods: [any TuningMethod.Type]
+  let preparations: [PreparedPreparation]
 
   /// - Parameters:
   ///   - methods: all methods there are.
@@ -39,6 +40,8 @@ public struct PreparedRun: Sendable {
     }
     let renderer = ExampleRenderer(encoder: tokenizer, messages: try messages(place))
     let packing: Packing = recipe.packing ? recipe.objective == .pretraining ? .wrapped : .bestFit : .none
+    // Before any data is read: what is wrong with the methods, and what they must know.
+    let wanted = try Self.preparations(recipe, folder.configuration, methods)
     let kept = try cache.flatMap { try DataCache($0, recipe: recipe, tokenizer: tokenizer) }
     let dataset = try Dataset(
       reading: recipe.data, with: renderer, rowLength: packing == .wrapped ? nil : recipe.sequenceLength, tooLong: recipe.tooLong,
@@ -55,11 +58,45 @@ public struct PreparedRun: Sendable {
       return try DataPlan(
         dataset, .init(seed: 0, sequenceLength: recipe.sequenceLength, packing: packing, rows: recipe.batch.rows, shuffle: false))
     }
+    preparations = try wanted.map { method, preparation in
+      let wants = preparation.data
+      let dataset = try Dataset(
+        reading: wants.sources, with: renderer, rowLength: wants.packing == .wrapped ? nil : wants.sequenceLength, tooLong: .truncate,
+        badRows: recipe.badRows, workers: workers, cache: kept)
+      return PreparedPreparation(
+        method: method, preparation: preparation,
+        plan: try DataPlan(dataset, .init(seed: wants.seed, sequenceLength: wants.sequenceLength, packing: wants.packing, rows: wants.rows)))
+    }
     steps =
       switch recipe.duration {
       case .steps(let steps): steps
       case .epochs(let epochs): data.steps(forEpochs: epochs)
       }
+  }
+
+  /// What the methods of a recipe must know beforehand, each with the name of its method.
+  /// - Throws: `Problems` with everything that is wrong with the methods on this model.
+  static func preparations(
+    _ recipe: Recipe, _ configuration: ModelConfiguration, _ methods: [any TuningMethod.Type]
+  ) throws -> [(method: String, preparation: Preparation)] {
+    let model = ModelFacts(configuration: configuration, parameters: try configuration.parameters())
+    var steps = 1
+    if case .steps(let count) = recipe.duration { steps = count }
+    var stage = StageFacts(model: model, seed: recipe.seed, steps: steps)
+    stage.isPlan = true
+    let stack = try MethodStack(recipe.methods, catalog: methods, stage: stage)
+    let trained = stack.everSelected(of: model.parameters.map(\.name), steps: steps)
+    var problems = Problems("method"), result: [(method: String, preparation: Preparation)] = []
+    for entry in recipe.methods {
+      guard let type = methods.first(where: { $0.name == entry.name }) else { continue }
+      do throws(Problems) {
+        result += try type.make(entry).preparations(model, recipe: recipe, trained: trained).map { (entry.name, $0) }
+      } catch {
+        for complaint in error.complaints { problems.add("\(entry.name): \(complaint)") }
+      }
+    }
+    try problems.check()
+    return result
   }
 
   /// Files of the model that decide the run: configuration, tokenizer and, unless drawn from the seed, weights.
@@ -70,7 +107,7 @@ public struct PreparedRun: Sendable {
   }
 
   func dataFacts() -> [FileFact] {
-    (data.dataset.sources + (heldOut?.dataset.sources ?? [])).flatMap(\.files).map {
+    (data.dataset.sources + (heldOut?.dataset.sources ?? []) + preparations.flatMap(\.plan.dataset.sources)).flatMap(\.files).map {
       FileFact(path: $0.path, bytes: $0.bytes, sha256: $0.contentHash)
     }
   }

@@ -4,6 +4,11 @@ public import HoldfastRecords
 public enum RunEvent: Sendable {
   /// Everything is checked and loaded; the first step follows.
   case began(Manifest, steps: Int, from: Int)
+  /// A method's preparation has passed over `done` microbatches. Comes before `began`; only a stop is obeyed: what was done is
+  /// saved, and a resume goes on there.
+  case preparing(method: String, name: String, done: Int, of: Int)
+  /// A preparation's result stands; `isReused`: it was there before.
+  case prepared(method: String, name: String, path: String, isReused: Bool)
   /// A step is done.
   case step(StepRecord, TimingRecord, of: Int)
   /// The loss on held-out text, and whether it is the lowest so far.
@@ -27,7 +32,7 @@ public enum RunAnswer: Sendable {
 
 /// Watches a run.
 public protocol RunObserver: AnyObject {
-  /// Called after every event, on the run's thread; only the answer to a step counts. Throwing ends the run as it stands.
+  /// Called after every event, on the run's thread; only the answer to a step or a microbatch of a preparation counts. Throwing ends the run as it stands.
   func observe(_ event: RunEvent) throws -> RunAnswer
 }
 

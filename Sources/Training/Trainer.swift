@@ -38,8 +38,12 @@ public final class Trainer {
   /// Trains from the beginning into a folder that must be new or empty.
   public static func start(_ run: PreparedRun, in path: String, surroundings: Surroundings, observer: any RunObserver) throws -> RunResult {
     // Everything that can be wrong is found before the folder exists.
-    let loaded = try Loaded(run, surroundings)
+    var loaded = try Loaded(run, surroundings)
     let folder = try RunFolder.create(path)
+    try loaded.manifest.write(to: folder.manifest)
+    guard try loaded.prepare(in: artifactFolder(run, path), surroundings, observer) else {
+      return RunResult(end: .interrupted, folder: folder, steps: 0)
+    }
     try loaded.manifest.write(to: folder.manifest)
     return try Trainer(loaded, folder, surroundings, observer).train()
   }
@@ -49,12 +53,26 @@ public final class Trainer {
     _ run: PreparedRun, in path: String, allowOtherBits: Bool = false, surroundings: Surroundings, observer: any RunObserver
   ) throws -> RunResult {
     let folder = RunFolder(path)
-    let loaded = try Loaded(run, surroundings)
-    let differences = loaded.manifest.differences(from: try Manifest(file: folder.manifest))
+    var loaded = try Loaded(run, surroundings)
+    let before = try Manifest(file: folder.manifest)
+    let differences = loaded.manifest.differences(from: before)
     if !differences.run.isEmpty { throw Problems("\(path) cannot be resumed", differences.run) }
     if !differences.bits.isEmpty, !allowOtherBits {
       throw Problems(
         "\(path) would not go on bit for bit", differences.bits + ["--allow-other-bits resumes all the same, with other last bits"])
+    }
+    guard try loaded.prepare(in: artifactFolder(run, path), surroundings, observer) else {
+      return RunResult(end: .interrupted, folder: folder, steps: try CheckpointStore(folder: folder.checkpoints, keep: 1).newest().checkpoint?.step ?? 0)
+    }
+    if !run.preparations.isEmpty {
+      // A run that was killed while it prepared has not said yet what it found.
+      if let known = before.facts["preparations"], known != loaded.manifest.facts["preparations"], !allowOtherBits {
+        throw Problems("\(path) would not go on bit for bit", [
+          "its preparations gave \(known.text(.spaced)), now \((loaded.manifest.facts["preparations"] ?? .null).text(.spaced))",
+          "--allow-other-bits resumes all the same, with other last bits",
+        ])
+      }
+      try loaded.manifest.write(to: folder.manifest)
     }
     let trainer = try Trainer(loaded, folder, surroundings, observer)
     try trainer.restore()
@@ -63,9 +81,10 @@ public final class Trainer {
 
   /// One step of everything, saving and exporting included, in a folder that is removed again.
   public static func dryRun(_ run: PreparedRun, in path: String, surroundings: Surroundings, observer: any RunObserver) throws {
-    let loaded = try Loaded(run, surroundings)
+    var loaded = try Loaded(run, surroundings)
     let folder = try RunFolder.create(path)
     defer { try? Files.remove(path) }
+    guard try loaded.prepare(in: path + "/artifacts", mostMicrobatches: 2, surroundings, observer) else { return }
     let trainer = try Trainer(loaded, folder, surroundings, observer)
     try trainer.train(upTo: 1, exporting: true)
   }
@@ -75,8 +94,9 @@ public final class Trainer {
     let run: PreparedRun
     let source: any WeightSource
     let model: Decoder
-    let stack: MethodStack
-    let manifest: Manifest
+    private(set) var stack: MethodStack
+    private(set) var manifest: Manifest
+    private let stage: StageFacts
 
     init(_ run: PreparedRun, _ surroundings: Surroundings) throws {
       self.run = run
@@ -92,12 +112,16 @@ public final class Trainer {
         run.folder.configuration, weights: source, subject: recipe.model, dtype: recipe.precision.dtype, device: device)
       model.recomputesBlocks = recipe.recompute == .block
       let facts = ModelFacts(model)
-      stack = try MethodStack(recipe.methods, catalog: run.methods, stage: StageFacts(
+      stage = StageFacts(
           model: facts, seed: recipe.seed, steps: run.steps,
           pretrained: PretrainedWeights { [source, device] name in
             guard let parameter = facts.parameters.first(where: { $0.name == name }) else { throw EngineError("the model has no \(name)") }
             return try source.start(of: parameter).to(device)
-          }))
+          })
+      // Preparations come later, so what can be wrong without them is wrong now.
+      var unprepared = stage
+      unprepared.isPlan = !run.preparations.isEmpty
+      stack = try MethodStack(recipe.methods, catalog: run.methods, stage: unprepared)
       let names = Set(stack.selection(of: facts.parameters.map(\.name), at: Step(number: 0, total: run.steps, learningRate: 0)))
       var kept = stack.facts
       kept["data"] = .array(run.data.dataset.sources.map(\.json))
@@ -106,6 +130,32 @@ public final class Trainer {
         libtorch: try Torch.version, device: device.description,
         processor: device.kind == .cpu ? surroundings.processor : try device.name, threads: threads,
         seeds: [("recipe", Int(recipe.seed))], trained: Self.counts(facts, trained: names), facts: kept)
+    }
+
+    /// Runs or finds what the methods must know, and begins them with it. false where the observer stopped it.
+    mutating func prepare(
+      in folder: String, mostMicrobatches: Int? = nil, _ surroundings: Surroundings, _ observer: any RunObserver
+    ) throws -> Bool {
+      if run.preparations.isEmpty { return true }
+      let store = ArtifactStore(folder: folder, surroundings: surroundings, observer: observer)
+      var artifacts: [String: [String: Artifact]] = [:], facts: [JSON] = []
+      for prepared in run.preparations {
+        let artifact: Artifact
+        do {
+          artifact = try store.artifact(prepared, mostMicrobatches: mostMicrobatches, model: model, recipe: run.recipe, manifest: manifest)
+        } catch is PreparationInterrupted { return false }
+        artifacts[prepared.method, default: [:]][prepared.preparation.name] = artifact
+        facts.append([
+          "method": .string(prepared.method), "name": .string(prepared.preparation.name), "artifact": .string(Files.name(of: artifact.path)),
+          "sha256": .string(artifact.sha256), "facts": .object(artifact.facts),
+        ])
+      }
+      stack = try MethodStack(run.recipe.methods, catalog: run.methods, stage: stage, artifacts: artifacts)
+      let others = manifest.facts
+      manifest.facts = stack.facts
+      manifest.facts["data"] = others["data"]
+      manifest.facts["preparations"] = .array(facts)
+      return true
     }
 
     private static func counts(_ facts: ModelFacts, trained: Set<String>) -> [TrainedCount] {
@@ -118,6 +168,11 @@ public final class Trainer {
       }
       return order.map { TrainedCount(part: $0, trained: sums[$0]!.trained, total: sums[$0]!.total) }
     }
+  }
+
+  /// Beside the run, where its neighbours find what it prepared; or where the recipe says.
+  private static func artifactFolder(_ run: PreparedRun, _ path: String) -> String {
+    run.recipe.artifacts ?? Files.folder(of: path) + "/artifacts"
   }
 
   private init(_ loaded: Loaded, _ folder: RunFolder, _ surroundings: Surroundings, _ observer: any RunObserver) throws {

@@ -33,13 +33,34 @@ public struct TrainingPlan {
   /// Bytes that methods keep beside weights, gradients and moments, by name.
   public let methodBytes: [(name: String, bytes: Int)]
 
+  /// What must be learned before the first step.
+  public struct Preparing: Sendable, Hashable {
+    public let method: String
+    public let name: String
+    public let forwardPasses: Int
+    public let backwardPasses: Int
+    /// At most; nil: all that the data holds.
+    public let tokens: Int?
+    /// Of the result.
+    public let bytes: Int
+  }
+
+  public let preparations: [Preparing]
+
   /// - Throws: `Problems` with everything that is wrong with the methods on this model.
   public init(_ recipe: Recipe, methods: [any TuningMethod.Type]) throws {
     let configuration = try ModelFolder(recipe.model).configuration
     model = ModelFacts(configuration: configuration, parameters: try configuration.parameters())
     var steps = 1
     if case .steps(let count) = recipe.duration { steps = count }
-    let stack = try MethodStack(recipe.methods, catalog: methods, stage: StageFacts(model: model, seed: recipe.seed, steps: steps))
+    var stage = StageFacts(model: model, seed: recipe.seed, steps: steps)
+    stage.isPlan = true
+    let stack = try MethodStack(recipe.methods, catalog: methods, stage: stage)
+    preparations = try PreparedRun.preparations(recipe, configuration, methods).map { method, wanted in
+      Preparing(
+        method: method, name: wanted.name, forwardPasses: wanted.forwardPasses, backwardPasses: wanted.backwardPasses,
+        tokens: wanted.data.mostTokens, bytes: wanted.bytes)
+    }
     let names = Set(stack.selection(of: model.parameters.map(\.name), at: Step(number: 0, total: steps, learningRate: 0)))
     trained = names
     precision = recipe.precision

@@ -16,7 +16,10 @@ public protocol TuningMethod: Sendable {
   static var sets: Set<UpdatePart> { get }
   /// Bytes that it keeps beside weights, gradients and moments, where so many parameters train.
   func bytes(trained: Int) -> Int
-  /// Called once a stage, before anything moves. Throws what is wrong with this method on this model, all at once.
+  /// What it must know before the first step. Asked before weights are read; run and kept before `begin` is called for the
+  /// run itself. `trained`: the parameters that train in some step, as far as the whole stack decides it.
+  func preparations(_ model: ModelFacts, recipe: Recipe, trained: Set<String>) throws(Problems) -> [Preparation]
+  /// Called once a stage, before anything moves, and before that without artifacts, to check and to plan. Throws what is wrong with this method on this model, all at once.
   func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod
 }
 
@@ -31,6 +34,10 @@ public struct StageFacts {
   public let steps: Int
   /// The weights as the stage found them.
   public let pretrained: PretrainedWeights
+  /// The method's own results of its preparations, by their names.
+  var artifacts: [String: Artifact] = [:]
+  /// Whether nothing is going to run: there are no artifacts, and no weights to read.
+  public internal(set) var isPlan = false
 
   public init(model: ModelFacts, seed: UInt64, stage: Int = 0, steps: Int, pretrained: PretrainedWeights = PretrainedWeights()) {
     self.model = model
@@ -39,6 +46,9 @@ public struct StageFacts {
     self.steps = steps
     self.pretrained = pretrained
   }
+
+  /// What a preparation of the method found; nil where a run is only planned or checked.
+  public func artifact(_ name: String) -> Artifact? { artifacts[name] }
 }
 
 /// The weights before the run, read when first asked for and shared by every method that needs them.
@@ -127,6 +137,8 @@ public protocol ActiveMethod: AnyObject {
   /// Who trains in this step, by parameter name; nil: everybody. Asked before every step. Who is not selected is
   /// *skipped*: no gradient, no optimizer state, no decay, bits unchanged. A stack's selections intersect.
   func selection(at step: Step) -> Set<String>?
+  /// Whether the selection differs between steps of a stage.
+  var selectionChanges: Bool { get }
   /// Whether a parameter that is no longer selected loses its moments. Its weights stay.
   var dropsMomentsOfUnselected: Bool { get }
   /// Weights of the labels of one microbatch, f32 [labels], without gradient; nil: all 1. They scale the labels' losses and
@@ -193,6 +205,7 @@ public struct Proposal {
 
 extension ActiveMethod {
   public func selection(at step: Step) -> Set<String>? { nil }
+  public var selectionChanges: Bool { false }
   public var dropsMomentsOfUnselected: Bool { false }
   public func labelWeights(_ labels: LabelScores, at step: Step) throws(EngineError) -> Tensor? { nil }
   public func observe(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) {}
@@ -211,6 +224,7 @@ public enum UpdatePart: String, Sendable, Hashable { case rowScale, columnScale,
 extension TuningMethod {
   public static var sets: Set<UpdatePart> { [] }
   public func bytes(trained: Int) -> Int { 0 }
+  public func preparations(_ model: ModelFacts, recipe: Recipe, trained: Set<String>) throws(Problems) -> [Preparation] { [] }
 
   /// The method's name and keys, for checking and documenting recipes.
   public static var keys: MethodKeys { MethodKeys(name, doc: summary) { _ = Self($0) } }
@@ -225,8 +239,10 @@ struct MethodStack {
   let methods: [any ActiveMethod]
   let names: [String]
 
-  /// Methods of a recipe, begun. `catalog`: all that there are.
-  init(_ recipes: [MethodRecipe], catalog: [any TuningMethod.Type], stage: StageFacts) throws(Problems) {
+  /// Methods of a recipe, begun. `catalog`: all that there are; `artifacts`: results of preparations, by method.
+  init(
+    _ recipes: [MethodRecipe], catalog: [any TuningMethod.Type], stage: StageFacts, artifacts: [String: [String: Artifact]] = [:]
+  ) throws(Problems) {
     var methods: [any ActiveMethod] = [], problems = Problems("method")
     var setters: [UpdatePart: String] = [:]
     for recipe in recipes {
@@ -243,7 +259,9 @@ struct MethodStack {
         setters[part] = type.name
       }
       do throws(Problems) {
-        methods.append(try type.make(recipe).begin(stage))
+        var own = stage
+        own.artifacts = artifacts[type.name] ?? [:]
+        methods.append(try type.make(recipe).begin(own))
       } catch {
         for complaint in error.complaints { problems.add("\(recipe.name): \(complaint)") }
       }
@@ -264,6 +282,15 @@ struct MethodStack {
       selected = selected?.intersection(chosen) ?? chosen
     }
     return selected.map { chosen in names.filter(chosen.contains) } ?? names
+  }
+
+  /// Names that train in some step; all that one method or another may select where selections change.
+  func everSelected(of names: [String], steps: Int) -> Set<String> {
+    var selected = Set(names)
+    for method in methods where !method.selectionChanges {
+      if let chosen = method.selection(at: Step(number: 0, total: steps, learningRate: 0)) { selected.formIntersection(chosen) }
+    }
+    return selected
   }
 
   var dropsMomentsOfUnselected: Bool { methods.contains { $0.dropsMomentsOfUnselected } }

@@ -74,7 +74,7 @@ struct EveryKeyTests {
     "evaluate.data[].turns": "split", "evaluate.data[].share": "0.5",
     "evaluate.every": "20", "evaluate.rows": "100",
     "early_stopping.patience": "5", "early_stopping.minimum_improvement": "0.01", "checkpoint.every": "50",
-    "checkpoint.keep": "3", "report_every": "1", "output": "runs/x",
+    "checkpoint.keep": "3", "artifacts": "a", "report_every": "1", "output": "runs/x",
   ]
 
   /// Every property of a recipe, those inside others too, as text.

@@ -37,6 +37,8 @@ public struct Recipe: Sendable {
   public let evaluate: EvaluateRecipe?
   public let earlyStopping: EarlyStopping?
   public let checkpoint: CheckpointRecipe
+  /// Folder of what preparations found; nil: `artifacts` beside the run's folder.
+  public let artifacts: String?
   /// Steps between reports.
   public let reportEvery: Int
   /// The run folder; nil: the caller names one.
@@ -117,6 +119,9 @@ public struct Recipe: Sendable {
     evaluate = reader.optionalSection("evaluate", shorthand: "data", EvaluateRecipe.init)
     earlyStopping = reader.optionalSection("early_stopping", shorthand: "patience", EarlyStopping.init)
     checkpoint = reader.section("checkpoint", shorthand: "every", CheckpointRecipe.init)
+    artifacts = reader.optional(
+      "artifacts", otherwise: "`artifacts` beside the run's folder",
+      doc: "Folder where preparations of methods are kept, to be found again by resumes and by other runs that need the same.")
     reportEvery = reader.value("report_every", default: 10, in: 1..., unit: "steps", doc: "How often progress is reported.")
     output = reader.optional("output", otherwise: "a new folder in runs", doc: "The run folder.")
     if earlyStopping != nil, evaluate == nil, !reader.isDocumenting {
