@@ -13,6 +13,7 @@ public let tuningMethods: [any TuningMethod.Type] = [
   MoFO.self,
   GradientMaskTuning.self,
   SPIDER.self,
+  EWC.self,
   WeightAverage.self,
   DynamicFineTuning.self,
   TokenAdaptiveReweighting.self,

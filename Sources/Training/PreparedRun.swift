@@ -85,12 +85,12 @@ public struct PreparedRun: Sendable {
     var stage = StageFacts(model: model, seed: recipe.seed, steps: steps)
     stage.isPlan = true
     let stack = try MethodStack(recipe.methods, catalog: methods, stage: stage)
-    let trained = stack.everSelected(of: model.parameters.map(\.name), steps: steps)
+    let facts = PreparationFacts(model: model, recipe: recipe, trained: stack.everSelected(of: model.parameters.map(\.name), steps: steps))
     var problems = Problems("method"), result: [(method: String, preparation: Preparation)] = []
     for entry in recipe.methods {
       guard let type = methods.first(where: { $0.name == entry.name }) else { continue }
       do throws(Problems) {
-        result += try type.make(entry).preparations(model, recipe: recipe, trained: trained).map { (entry.name, $0) }
+        result += try type.make(entry).preparations(facts).map { (entry.name, $0) }
       } catch {
         for complaint in error.complaints { problems.add("\(entry.name): \(complaint)") }
       }

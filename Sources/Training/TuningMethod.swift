@@ -17,8 +17,8 @@ public protocol TuningMethod: Sendable {
   /// Bytes that it keeps beside weights, gradients and moments, where so many parameters train.
   func bytes(trained: Int) -> Int
   /// What it must know before the first step. Asked before weights are read; run and kept before `begin` is called for the
-  /// run itself. `trained`: the parameters that train in some step, as far as the whole stack decides it.
-  func preparations(_ model: ModelFacts, recipe: Recipe, trained: Set<String>) throws(Problems) -> [Preparation]
+  /// run itself.
+  func preparations(_ facts: PreparationFacts) throws(Problems) -> [Preparation]
   /// Called once a stage, before anything moves, and before that without artifacts, to check and to plan. Throws what is wrong with this method on this model, all at once.
   func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod
 }
@@ -35,7 +35,7 @@ public struct StageFacts {
   /// The weights as the stage found them.
   public let pretrained: PretrainedWeights
   /// The method's own results of its preparations, by their names.
-  var artifacts: [String: Artifact] = [:]
+  package var artifacts: [String: Artifact] = [:]
   /// Whether nothing is going to run: there are no artifacts, and no weights to read.
   public internal(set) var isPlan = false
 
@@ -224,7 +224,7 @@ public enum UpdatePart: String, Sendable, Hashable { case rowScale, columnScale,
 extension TuningMethod {
   public static var sets: Set<UpdatePart> { [] }
   public func bytes(trained: Int) -> Int { 0 }
-  public func preparations(_ model: ModelFacts, recipe: Recipe, trained: Set<String>) throws(Problems) -> [Preparation] { [] }
+  public func preparations(_ facts: PreparationFacts) throws(Problems) -> [Preparation] { [] }
 
   /// The method's name and keys, for checking and documenting recipes.
   public static var keys: MethodKeys { MethodKeys(name, doc: summary) { _ = Self($0) } }

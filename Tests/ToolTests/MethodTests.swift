@@ -65,11 +65,12 @@ import Testing
 
   @Test(arguments: [
     "l2: {lambda: 30}", "l2: {lambda: 0.05, form: gradient}", "l1: {lambda: 0.4}", "lisa: {layers: 1, every: 3}", "mofo", "gmt", "spider", "average: {decay: 0.8}",
-    "talr", "dft",
+    "talr", "dft", "ewc: {lambda: 5, data: TEXT, examples: 12, length: 32}",
+    "ewc: {lambda: 5, data: TEXT, examples: 12, length: 32, fisher: sampled, form: decoupled, control: shuffled}",
   ])
   func everyMethodResumesToTheByte(method: String) throws {
     let shop = try shop()
-    let entry = method.contains(":") ? "{\(method)}" : method
+    let entry = (method.contains(":") ? "{\(method)}" : method).replacing("TEXT", with: shop.path + "/text.jsonl")
     let lines = "method: \(entry)\nsteps: 9\ncheckpoint: {every: 4, keep: 9}\nprecision: bf16"
     try tune(shop, "whole", lines)
     try tune(shop, "again", lines)

@@ -121,6 +121,37 @@ import Darwin
 
   private func padded(_ step: Int) -> String { String("000000\(step)".suffix(6)) }
 
+  /// Killed, and stopped by Ctrl-C, while it passes over general text: nothing but time is lost.
+  @Test func aStopWhilePreparingChangesNoBit() throws {
+    let shop = try Workshop()
+    let lines = """
+      method: {ewc: {lambda: 10, data: \(shop.path)/text.jsonl, examples: 400, length: 64}}
+      steps: 3
+      batch: 2
+      """
+    let whole = shop.holdfast("tune", try shop.recipe("whole", lines + "\nartifacts: \(shop.path)/other"))
+    try #require(whole.status == 0, "\(whole.errors)")
+    #expect(whole.lacks("ewc: fisher is kept: \(shop.path)/other/fisher-") == [])
+    let process = Process(["tune", try shop.recipe("killed", lines)], in: shop.path)
+    while (try? MappedFile(path: shop.path + "/err").text())?.contains("fisher, 40 of 400") != true { usleep(1000) }
+    process.kill()
+    #expect(process.wait().status == 128 + SIGKILL)
+    let second = Process(["resume", shop.path + "/killed"], in: shop.path)
+    while (try? MappedFile(path: shop.path + "/err").text())?.contains("fisher, 80 of 400") != true { usleep(1000) }
+    second.interrupt()
+    let stopped = second.wait()
+    #expect(stopped.status == 128 + SIGINT && stopped.lacks("go on with: holdfast resume") == [], "\(stopped.errors)")
+    let resumed = shop.holdfast("resume", shop.path + "/killed")
+    try #require(resumed.status == 0, "\(resumed.errors)")
+    #expect(!resumed.errors.contains("fisher, 1 of 400"), "it began anew: \(resumed.errors)")
+    for file in ["metrics.jsonl", "final/model.safetensors"] { #expect(try shop.bytes("whole/" + file) == shop.bytes("killed/" + file)) }
+    // Whoever asks for the same finds it.
+    let third = shop.holdfast("tune", try shop.recipe("third", lines), "--learning-rate", "1e-4")
+    #expect(third.status == 0 && third.lacks("ewc: fisher is there already") == [], "\(third.errors)")
+    let plan = try shop.holdfast("plan", shop.path + "/third.yaml", "--json").lines()[0]["preparations"]?[0]
+    #expect(plan?["tokens"] == 25600 && plan?["backward_passes"] == 1 && (plan?["bytes"]?.int ?? 0) > 100_000, "\(plan ?? .null)")
+  }
+
   @Test func resumeRefusesOtherDataAndNamesIt() throws {
     let shop = try Workshop()
     try #require(shop.holdfast("tune", try shop.recipe("run", "steps: 2\nbatch: 2")).status == 0)

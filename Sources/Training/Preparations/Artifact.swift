@@ -36,7 +36,7 @@ public final class Artifact {
   }
 
   /// Writes an artifact: whole in its place, or not there. One that is there already stays, since its address says what it holds.
-  static func write(to path: String, tensors: [String: Tensor], facts: JSONObject, about: JSONObject) throws {
+  package static func write(to path: String, tensors: [String: Tensor], facts: JSONObject, about: JSONObject) throws {
     let beside = path + ".partial"
     try Files.remove(beside)
     try Files.makeFolder(beside)
@@ -52,14 +52,14 @@ public final class Artifact {
 }
 
 /// Half-done folds of a preparation, so that a kill costs minutes and not the pass.
-final class PartialStore {
+package final class PartialStore {
   private let folder: String
   private let now: () -> Double
   private var saved: Double
   /// Seconds between two savings.
   static let interval = 120.0
 
-  init(_ folder: String, now: @escaping () -> Double) {
+  package init(_ folder: String, now: @escaping () -> Double) {
     self.folder = folder
     self.now = now
     saved = now()

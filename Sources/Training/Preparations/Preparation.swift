@@ -51,6 +51,23 @@ public struct Preparation: Sendable {
   }
 }
 
+/// What a method may know when it is asked what it must learn beforehand.
+public struct PreparationFacts {
+  public let model: ModelFacts
+  public let recipe: Recipe
+  /// Parameters that train in some step, as far as the whole stack decides it.
+  public let trained: Set<String>
+  /// Training data of the stage before; empty in the first one.
+  public let earlierData: [DataSource]
+
+  public init(model: ModelFacts, recipe: Recipe, trained: Set<String>, earlierData: [DataSource] = []) {
+    self.model = model
+    self.recipe = recipe
+    self.trained = trained
+    self.earlierData = earlierData
+  }
+}
+
 /// What a preparation passes over: sources in the recipe's grammar, tokenized by the code that training uses.
 public struct PreparationData: Sendable, Hashable {
   public var sources: [DataSource]
@@ -99,7 +116,7 @@ public final class PreparationPass {
   private let progress: (_ done: Int, _ of: Int) throws -> Bool
   private var folds = 0
 
-  init(
+  package init(
     model: Decoder, plan: DataPlan, limit: Int?, most: Int?, seed: UInt64, store: PartialStore,
     progress: @escaping (_ done: Int, _ of: Int) throws -> Bool
   ) {
