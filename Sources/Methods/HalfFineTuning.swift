@@ -37,6 +37,10 @@ public struct HalfFineTuning: TuningMethod {
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
     let model = stage.model
     var problems = Problems("half")
+    if let adapter = model.adapter {
+      problems.add("it chooses among the model's own weights, which stay as they are beside the adapter \(adapter.configuration.kind.rawValue): take one or the other")
+      try problems.check()
+    }
     if model.configuration.tiesHead, embeddings != head {
       problems.add("embeddings and head are one shared tensor in this model, so both must say \(embeddings.rawValue) or both \(head.rawValue)")
     }

@@ -17,7 +17,12 @@ public struct L1ToStart: TuningMethod {
   /// The start, in f32; half of it where the file has bf16.
   public func bytes(trained: Int) -> Int { 4 * trained }
 
-  public func begin(_ stage: StageFacts) -> any ActiveMethod { Active(lambda, stage.pretrained) }
+  public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
+    if stage.model.adapter != nil {
+      throw Problems("l1", ["it keeps single weights where they are, and an adapter's factors are none; `l2` pulls their product back"])
+    }
+    return Active(lambda, stage.pretrained)
+  }
 
   private final class Active: ActiveMethod {
     private let lambda: Double

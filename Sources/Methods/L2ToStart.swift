@@ -1,5 +1,6 @@
 public import HoldfastBasics
 internal import HoldfastEngine
+internal import HoldfastModels
 public import HoldfastTraining
 
 /// Pulls every trained weight back to where the run found it: R = λ/2 · ‖θ − θ⁰‖² (L2-SP, Xuhong et al. 2018, arXiv 1802.01483).
@@ -24,7 +25,64 @@ public struct L2ToStart: TuningMethod {
   /// The start, in f32; half of it where the file has bf16.
   public func bytes(trained: Int) -> Int { 4 * trained }
 
-  public func begin(_ stage: StageFacts) -> any ActiveMethod { Active(self, stage.pretrained) }
+  public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
+    guard let adapter = stage.model.adapter else { return Active(self, stage.pretrained) }
+    if adapter.configuration.kind != .lora {
+      throw Problems("l2", ["beside an adapter it pulls the product s·B·A of LoRA back; \(adapter.configuration.kind.rawValue) is more than a product"])
+    }
+    return AdapterActive(self, adapter, stage.pretrained)
+  }
+
+  /// Beside LoRA the product U = s·B·A is pulled, not its factors: ‖A‖² + ‖B‖² is least where nothing was learnt from A's start.
+  private final class AdapterActive: ActiveMethod {
+    private let method: L2ToStart
+    private let linears: [AdapterFacts.Linear]
+    private let start: PretrainedWeights
+
+    init(_ method: L2ToStart, _ adapter: AdapterFacts, _ start: PretrainedWeights) {
+      self.method = method
+      linears = adapter.linears
+      self.start = start
+    }
+
+    /// Calls `body` with each layer's factors and what ‖U − U₀‖² / 2 sends to them.
+    private func each(
+      _ parameters: NamedTensors, _ body: (AdapterFacts.Linear, ProductAnchor, (a: Tensor, b: Tensor)) throws(EngineError) -> Void
+    ) throws(EngineError) {
+      for linear in linears {
+        guard let b = try parameters[linear.b]?.detached() else { continue }
+        // With A frozen only B is among what trains.
+        let first = (a: try start.tensor(linear.a).cast(b.dtype), b: try start.tensor(linear.b).cast(b.dtype))
+        var a = first.a
+        if let trained = parameters[linear.a] { a = try trained.detached() }
+        try body(linear, ProductAnchor(scale: linear.scale, start: first), (a, b))
+      }
+    }
+
+    func pull(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) -> Double? {
+      var squares = 0.0
+      try each(parameters) { (linear, anchor, factors) throws(EngineError) in
+        squares += try anchor.squaredDistance(a: factors.a, b: factors.b)
+        guard method.form == .gradient else { return }
+        let pulls = try anchor.gradients(a: factors.a, b: factors.b)
+        try gradients[linear.a]?.add(pulls.a, scale: method.lambda)
+        try gradients[linear.b]?.add(pulls.b, scale: method.lambda)
+      }
+      return method.lambda / 2 * squares
+    }
+
+    func afterStep(_ parameters: NamedTensors, at step: Step) throws(EngineError) -> Bool {
+      guard method.form == .decoupled else { return false }
+      try each(parameters) { (linear, anchor, factors) throws(EngineError) in
+        let pulls = try anchor.gradients(a: factors.a, b: factors.b)
+        try Torch.withoutGradients { () throws(EngineError) in
+          try parameters[linear.a]?.add(pulls.a, scale: -step.learningRate * method.lambda)
+          try parameters[linear.b]?.add(pulls.b, scale: -step.learningRate * method.lambda)
+        }
+      }
+      return true
+    }
+  }
 
   private final class Active: ActiveMethod {
     private let method: L2ToStart

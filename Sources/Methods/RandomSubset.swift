@@ -18,7 +18,7 @@ public struct RandomSubset: TuningMethod {
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
     var generator = CounterGenerator(seed: seed.map(UInt64.init) ?? stage.seed, "random subset", stage.stage)
-    let parameters = stage.model.parameters, room = Int(share * Double(stage.model.count))
+    let parameters = stage.model.trainable, room = Int(share * Double(parameters.reduce(0) { $0 + $1.count }))
     var selected: Set<String> = [], count = 0
     for index in generator.permutation(parameters.count) where count + parameters[index].count <= room {
       selected.insert(parameters[index].name)

@@ -85,10 +85,16 @@ public struct AdapterConfiguration: Sendable, Hashable {
     }
   }
 
-  /// Names and shapes of the tensors that it puts beside a model, in the order of the layers.
-  public func parameters(of model: ModelConfiguration) throws -> [ParameterFacts] {
-    let decoder = try Decoder(model, weights: NoWeights())
-    try decoder.attach(self, weights: NoWeights())
-    return decoder.adapterParameters.map(\.facts)
+  /// What it would put beside a model, by names and shapes, in the order of the layers.
+  ///
+  /// - Throws: `Problems` with every target that is no linear layer of the model.
+  public func facts(of model: ModelConfiguration) throws -> (adapter: AdapterFacts, parameters: [ParameterFacts]) {
+    let adapter = try adapter(of: model, weights: NoWeights())
+    return (adapter.facts, adapter.parameters.map(\.facts))
+  }
+
+  /// The adapter alone, in f32 and beside no weights: for what only looks at its numbers, as a merge does.
+  public func adapter(of model: ModelConfiguration, weights: any WeightSource, subject: String = "adapter") throws -> Adapter {
+    try Decoder(model, weights: NoWeights()).attach(self, weights: weights, subject: subject)
   }
 }

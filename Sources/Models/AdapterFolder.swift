@@ -107,10 +107,12 @@ private struct AdapterConfigurationReader {
     refuse("fan_in_fan_out", unless: [false], "weights are stored the other way round")
     refuse("lora_bias", unless: [false], "the adapter has biases of its own")
     refuse("use_qalora", unless: [false], "its inputs are pooled")
-    for key in ["modules_to_save", "trainable_token_indices", "target_parameters", "layer_replication", "alora_invocation_tokens"] {
-      refuse(key, unless: [], "it is not part of a plain adapter")
+    for key in ["modules_to_save", "trainable_token_indices", "target_parameters", "layer_replication", "alora_invocation_tokens", "kasa_config",
+      "monteclora_config", "velora_config", "arrow_config", "use_bdlora"]
+    {
+      refuse(key, unless: [false], "it is not part of a plain adapter")
     }
-    if let start = json["init_lora_weights"]?.string?.lowercased(), ["pissa", "olora", "corda", "loftq"].contains(where: start.hasPrefix) {
+    if let start = json["init_lora_weights"]?.string?.lowercased(), ["pissa", "olora", "corda", "loftq", "lora_ga"].contains(where: start.hasPrefix) {
       problems.add("init_lora_weights \"\(start)\" changed the base model itself; save the adapter converted to plain LoRA (path_initial_model_for_weight_conversion)")
     }
     let isAdaptive = type == "ADALORA"

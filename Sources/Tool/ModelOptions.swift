@@ -9,6 +9,7 @@ struct ModelOptions: ParsableArguments {
   enum Precision: String, ExpressibleByArgument, CaseIterable { case f32, bf16 }
 
   @Option(help: "Model folder (config.json, weights as safetensors, tokenizer.json), or owner/name in the Hugging Face cache.") var model: String
+  @Option(parsing: .upToNextOption, help: "Folder of an adapter on it, in PEFT's form, or of several that add up.") var adapter: [String] = []
   @Option(help: "Element type of weights and activations.") var precision: Precision = .f32
   @Option(help: "cpu, cuda, cuda:N or mps.") var device = "cpu"
   @Option(help: "Threads to compute with (default: libtorch's choice).") var threads: Int?
@@ -22,7 +23,11 @@ struct ModelOptions: ParsableArguments {
     if let threads { try Torch.setThreads(threads) }
     let place = Device(device)!
     guard try place.isAvailable else { throw EngineError("libtorch sees no device \(place) here; try --device cpu") }
-    return try folder.load(dtype: precision == .f32 ? .float32 : .bfloat16, device: place)
+    // An adapter that cannot be read is found out before the weights are.
+    let adapters = try adapter.map { try AdapterFolder($0) }
+    let model = try folder.load(dtype: precision == .f32 ? .float32 : .bfloat16, device: place)
+    for adapter in adapters { try model.attach(adapter.configuration, weights: adapter.weights, subject: adapter.path) }
+    return model
   }
 
   func evaluator() throws -> Evaluator {

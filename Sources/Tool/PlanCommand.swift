@@ -33,6 +33,7 @@ struct PlanCommand: ParsableCommand {
   private func facts(_ plan: TrainingPlan) -> JSONObject {
     [
       "parameters": .integer(plan.model.count), "trained": .integer(plan.trainedCount),
+      "adapter": plan.model.adapter.map { .string($0.configuration.kind.rawValue) } ?? .null,
       "lowest_trained_layer": plan.lowestTrainedLayer.map { .integer($0) } ?? .null,
       "bytes": .object(JSONObject(plan.bytes.map { ($0.what, .integer($0.bytes)) })),
       "preparations": .array(plan.preparations.map {
@@ -56,6 +57,10 @@ struct PlanCommand: ParsableCommand {
       out += "  \(padded(row.module, widest))  \(padded(cells, layers))  \(percent(trained, total))\n"
     }
     out += "\n\(grouped(plan.trainedCount)) of \(grouped(plan.model.count)) parameters train (\(percent(plan.trainedCount, plan.model.count)))\n"
+    if let adapter = plan.model.adapter {
+      let c = adapter.configuration
+      out += "Adapter: \(c.kind.rawValue) of rank \(c.rank), alpha \(c.alpha), on \(adapter.linears.count) linear layers; the model's own weights stay as they are\n"
+    }
     if let lowest = plan.lowestTrainedLayer, !plan.reachesEmbedding {
       out += "Backpropagation stops below layer \(lowest): \(lowest) of \(layers) layers are only passed forward\n"
     }

@@ -31,6 +31,18 @@ public struct PreparedRun: Sendable {
     self.methods = methods
     let place = place ?? recipe.model
     folder = try ModelFolder(place)
+    // An adapter that fits nowhere is found out before any data is read.
+    if let adapter = recipe.adapter {
+      _ = try adapter.configuration.facts(of: folder.configuration)
+      if let from = adapter.from {
+        let other = try AdapterFolder(from).configuration, wanted = adapter.configuration
+        guard (other.kind, other.rank, other.alpha, other.scaling) == (wanted.kind, wanted.rank, wanted.alpha, wanted.scaling) else {
+          throw Problems(from, [
+            "it is \(other.kind.rawValue) of rank \(other.rank), alpha \(other.alpha), \(other.scaling.rawValue) scaling; the recipe asks for \(wanted.kind.rawValue) of rank \(wanted.rank), alpha \(wanted.alpha), \(wanted.scaling.rawValue)"
+          ])
+        }
+      }
+    }
     let tokenizer = try Tokenizer(folder: place)
     tokenizerFiles = tokenizer.files
     if tokenizer.vocabularySize > folder.configuration.vocabularySize {
@@ -79,13 +91,13 @@ public struct PreparedRun: Sendable {
   static func preparations(
     _ recipe: Recipe, _ configuration: ModelConfiguration, _ methods: [any TuningMethod.Type]
   ) throws -> [(method: String, preparation: Preparation)] {
-    let model = ModelFacts(configuration: configuration, parameters: try configuration.parameters())
+    let model = try ModelFacts(configuration, adapter: recipe.adapter)
     var steps = 1
     if case .steps(let count) = recipe.duration { steps = count }
     var stage = StageFacts(model: model, seed: recipe.seed, steps: steps)
     stage.isPlan = true
     let stack = try MethodStack(recipe.methods, catalog: methods, stage: stage)
-    let facts = PreparationFacts(model: model, recipe: recipe, trained: stack.everSelected(of: model.parameters.map(\.name), steps: steps))
+    let facts = PreparationFacts(model: model, recipe: recipe, trained: stack.everSelected(of: model.trainable.map(\.name), steps: steps))
     var problems = Problems("method"), result: [(method: String, preparation: Preparation)] = []
     for entry in recipe.methods {
       guard let type = methods.first(where: { $0.name == entry.name }) else { continue }
@@ -99,10 +111,18 @@ public struct PreparedRun: Sendable {
     return result
   }
 
+  /// How a microbatch of training runs its adapter: dropout is a matter of the seed and of where the run stands.
+  func adapterUse(step: Int, microbatch: Int) -> AdapterUse {
+    guard let adapter = recipe.adapter, adapter.configuration.dropout > 0 else { return .on }
+    var stream = CounterGenerator(seed: recipe.seed, "dropout", step, microbatch)
+    return .training(seed: stream.next())
+  }
+
   /// Files of the model that decide the run: configuration, tokenizer and, unless drawn from the seed, weights.
   func modelFacts() throws -> [FileFact] {
     var paths = [folder.path + "/config.json"] + tokenizerFiles
     if recipe.initialize == .pretrained { paths += try WeightFiles(folder: folder.path).files.map(\.path) }
+    if let from = recipe.adapter?.from { paths += [AdapterFolder.configurationFile, AdapterFolder.weightsFile].map { "\(from)/\($0)" } }
     return try paths.map { try FileFact(of: $0) }
   }
 
@@ -113,8 +133,28 @@ public struct PreparedRun: Sendable {
   }
 
   func weights() throws -> any WeightSource {
-    recipe.initialize == .random
+    let base: any WeightSource =
+      recipe.initialize == .random
       ? RandomWeights(seed: recipe.seed, layerCount: folder.configuration.layerCount) : try FileWeights(folder: folder.path)
+    guard let adapter = recipe.adapter else { return base }
+    if let from = adapter.from { return try AdaptedWeights(base: base, adapter: AdapterFolder(from).weights) }
+    return try AdaptedWeights(
+      base: base, adapter: AdapterStart(seed: recipe.seed, kind: adapter.configuration.kind, base: base, model: folder.configuration))
+  }
+}
+
+/// A model's weights and those of the adapter beside them.
+struct AdaptedWeights: WeightSource {
+  let base: any WeightSource
+  let adapter: any WeightSource
+
+  var names: [String]? { base.names }
+  func shape(of name: String) -> [Int]? { source(of: name).shape(of: name) }
+  func tensor(_ name: String) throws -> Tensor { try source(of: name).tensor(name) }
+  func tensor(_ name: String, shape: [Int]) throws -> Tensor { try source(of: name).tensor(name, shape: shape) }
+
+  private func source(of name: String) -> any WeightSource {
+    ParameterFacts(name: name, shape: []).adapterPart == nil ? base : adapter
   }
 }
 

@@ -26,6 +26,7 @@ public final class Trainer {
   private let model: Decoder
   private let source: any WeightSource
   private let stack: MethodStack
+  private let candidates: [String]
   private let optimizer: AdamW
   private let checkpoints: CheckpointStore
   private var trained: [Parameter] = []
@@ -96,6 +97,8 @@ public final class Trainer {
     let model: Decoder
     private(set) var stack: MethodStack
     private(set) var manifest: Manifest
+    /// Names that may train, in the model's order.
+    let candidates: [String]
     private let stage: StageFacts
 
     init(_ run: PreparedRun, _ surroundings: Surroundings) throws {
@@ -111,18 +114,24 @@ public final class Trainer {
       model = try Decoder(
         run.folder.configuration, weights: source, subject: recipe.model, dtype: recipe.precision.dtype, device: device)
       model.recomputesBlocks = recipe.recompute == .block
-      let facts = ModelFacts(model)
-      stage = StageFacts(
+      if let adapter = recipe.adapter, let weights = source as? AdaptedWeights {
+        try model.attach(adapter.configuration, weights: weights.adapter)
+      }
+      let facts = ModelFacts(model, adapter: recipe.adapter)
+      var stage = StageFacts(
           model: facts, seed: recipe.seed, steps: run.steps,
           pretrained: PretrainedWeights { [source, device] name in
             guard let parameter = facts.parameters.first(where: { $0.name == name }) else { throw EngineError("the model has no \(name)") }
             return try source.start(of: parameter).to(device)
           })
+      stage.adapter = recipe.adapter
+      self.stage = stage
       // Preparations come later, so what can be wrong without them is wrong now.
       var unprepared = stage
       unprepared.isPlan = !run.preparations.isEmpty
       stack = try MethodStack(recipe.methods, catalog: run.methods, stage: unprepared)
-      let names = Set(stack.selection(of: facts.parameters.map(\.name), at: Step(number: 0, total: run.steps, learningRate: 0)))
+      candidates = facts.trainable.map(\.name)
+      let names = Set(stack.selection(of: candidates, at: Step(number: 0, total: run.steps, learningRate: 0)))
       var kept = stack.facts
       kept["data"] = .array(run.data.dataset.sources.map(\.json))
       manifest = Manifest(
@@ -183,6 +192,7 @@ public final class Trainer {
     model = loaded.model
     source = loaded.source
     stack = loaded.stack
+    candidates = loaded.candidates
     optimizer = AdamW(loaded.run.recipe.optimizer)
     checkpoints = CheckpointStore(folder: folder.checkpoints, keep: loaded.run.recipe.checkpoint.keep)
     manifest = loaded.manifest
@@ -245,10 +255,10 @@ public final class Trainer {
     let units = data.microbatches.reduce(0) { $0 + Objective.units($1) }
     var gradients = Gradients()
     var sum = 0.0
-    for microbatch in data.microbatches {
+    for (index, microbatch) in data.microbatches.enumerated() {
       guard Objective.units(microbatch) > 0 else { continue }
       let batch = try Batch(microbatch, device: model.device)
-      let forward = try model.forward(batch)
+      let forward = try model.forward(batch, adapters: run.adapterUse(step: step.number, microbatch: index))
       let loss = try Objective.loss(model, forward, weights: stack.labelWeights(model, forward, at: step))
       try (loss * (1 / Double(units))).backward()
       try gradients.fold(trained)
@@ -271,7 +281,7 @@ public final class Trainer {
       let proposal = Proposal(
         gradient: gradient, gradientScale: scale, first: try slot.moments().first, beta1: run.recipe.optimizer.beta1)
       try optimizer.step(
-        slot, gradient: gradient, rate: step.learningRate, gradientScale: scale,
+        slot, gradient: gradient, rate: step.learningRate * (run.recipe.adapter?.rateFactor(parameter.name) ?? 1), gradientScale: scale,
         rule: stack.updateRule(for: parameter.name, at: step, proposal))
     }
     if try stack.afterStep(masters, at: step) { try optimizer.refreshImages() }
@@ -288,7 +298,7 @@ public final class Trainer {
 
   /// Asks for gradients of exactly the parameters that train in this step.
   private func select(at step: Step) throws {
-    let names = Set(stack.selection(of: model.parameters.map(\.name), at: step))
+    let names = Set(stack.selection(of: candidates, at: step))
     if trained.count == names.count, trained.allSatisfy({ names.contains($0.name) }) { return }
     for parameter in model.parameters { try parameter.value.setRequiresGradient(names.contains(parameter.name)) }
     trained = model.parameters.filter { names.contains($0.name) }
@@ -397,12 +407,20 @@ public final class Trainer {
     }
   }
 
-  /// The result as a model folder, read back and compared with the trained weights on the first rows of the data.
+  /// The result as a model folder, or as PEFT's files of the adapter, read back and compared with the trained weights on the first rows of the data.
   private func export(step: Int) throws {
-    let moved = optimizer.slots.mapValues(\.master)
-    try Export(folder: run.folder, tokenizerFiles: run.tokenizerFiles)
-      .write(to: folder.final, parameters: model.parameters.map(\.facts), moved: moved, source: source)
-    let back = try ModelFolder(folder.final).load(dtype: model.dtype, device: model.device)
+    let moved = optimizer.slots.mapValues(\.master), back: Decoder
+    if let adapter = model.adapters.last {
+      try AdapterExport(recipe: run.recipe, steps: run.steps)
+        .write(adapter, masters: moved, source: source, model: model.configuration, to: folder.final)
+      let written = try AdapterFolder(folder.final)
+      back = try Decoder(model.configuration, weights: source, subject: run.recipe.model, dtype: model.dtype, device: model.device)
+      try back.attach(written.configuration, weights: written.weights, subject: folder.final)
+    } else {
+      try Export(folder: run.folder, tokenizerFiles: run.tokenizerFiles)
+        .write(to: folder.final, parameters: model.parameters.map(\.facts), moved: moved, source: source)
+      back = try ModelFolder(folder.final).load(dtype: model.dtype, device: model.device)
+    }
     let difference = try Torch.withoutGradients {
       guard let microbatch = run.data.step(0).microbatches.first else { return 0.0 }
       let batch = try Batch(microbatch, device: model.device)

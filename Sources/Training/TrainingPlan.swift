@@ -50,7 +50,7 @@ public struct TrainingPlan {
   /// - Throws: `Problems` with everything that is wrong with the methods on this model.
   public init(_ recipe: Recipe, methods: [any TuningMethod.Type]) throws {
     let configuration = try ModelFolder(recipe.model).configuration
-    model = ModelFacts(configuration: configuration, parameters: try configuration.parameters())
+    model = try ModelFacts(configuration, adapter: recipe.adapter)
     var steps = 1
     if case .steps(let count) = recipe.duration { steps = count }
     var stage = StageFacts(model: model, seed: recipe.seed, steps: steps)
@@ -61,11 +61,13 @@ public struct TrainingPlan {
         method: method, name: wanted.name, forwardPasses: wanted.forwardPasses, backwardPasses: wanted.backwardPasses,
         tokens: wanted.data.mostTokens, bytes: wanted.bytes)
     }
-    let names = Set(stack.selection(of: model.parameters.map(\.name), at: Step(number: 0, total: steps, learningRate: 0)))
+    let names = Set(stack.selection(of: model.trainable.map(\.name), at: Step(number: 0, total: steps, learningRate: 0)))
     trained = names
     precision = recipe.precision
     let count = model.parameters.reduce(0) { $0 + (names.contains($1.name) ? $1.count : 0) }
-    methodBytes = try recipe.methods.compactMap { entry in
+    // AdaLoRA's two running means.
+    let own: [(name: String, bytes: Int)] = recipe.adapter?.budget == nil ? [] : [(AdaptiveRanks.name, 8 * count)]
+    methodBytes = try own + recipe.methods.compactMap { entry in
       guard let type = methods.first(where: { $0.name == entry.name }) else { return nil }
       let bytes = try type.make(entry).bytes(trained: count)
       return bytes > 0 ? (entry.name, bytes) : nil
@@ -90,17 +92,18 @@ public struct TrainingPlan {
     return result.map { (what: $0.0, bytes: $0.1) } + methodBytes.map { (what: "\($0.name) keeps", bytes: $0.bytes) }
   }
 
-  /// The modules in the model's order, weight and bias together.
+  /// The modules in the model's order, weight and bias together, then those of the adapter.
   public var rows: [Row] {
     var order: [String] = [], cells: [String: [(total: Int, trained: Int)]] = [:], inLayers: Set<String> = []
     for p in model.parameters {
-      if cells[p.module] == nil {
-        order.append(p.module)
-        cells[p.module] = Array(repeating: (0, 0), count: p.layer == nil ? 1 : model.configuration.layerCount)
-        if p.layer != nil { inLayers.insert(p.module) }
+      let row = p.adapterPart == nil ? p.module : "\(p.module) \(model.adapter?.configuration.kind.rawValue ?? "adapter")"
+      if cells[row] == nil {
+        order.append(row)
+        cells[row] = Array(repeating: (0, 0), count: p.layer == nil ? 1 : model.configuration.layerCount)
+        if p.layer != nil { inLayers.insert(row) }
       }
-      cells[p.module]![p.layer ?? 0].total += p.count
-      if trained.contains(p.name) { cells[p.module]![p.layer ?? 0].trained += p.count }
+      cells[row]![p.layer ?? 0].total += p.count
+      if trained.contains(p.name) { cells[row]![p.layer ?? 0].trained += p.count }
     }
     return order.map { Row(module: $0, isInLayers: inLayers.contains($0), cells: cells[$0]!) }
   }

@@ -38,6 +38,8 @@ public struct StageFacts {
   package var artifacts: [String: Artifact] = [:]
   /// Whether nothing is going to run: there are no artifacts, and no weights to read.
   public internal(set) var isPlan = false
+  /// What the recipe says of the adapter that trains.
+  var adapter: AdapterRecipe?
 
   public init(model: ModelFacts, seed: UInt64, stage: Int = 0, steps: Int, pretrained: PretrainedWeights = PretrainedWeights()) {
     self.model = model
@@ -80,16 +82,37 @@ public final class PretrainedWeights {
 /// A model by its names and shapes.
 public struct ModelFacts: Sendable, Hashable {
   public let configuration: ModelConfiguration
-  /// Tied tensors stand once.
+  /// Tied tensors stand once; those of an adapter that trains come last.
   public let parameters: [ParameterFacts]
+  /// The adapter that trains in place of the model's own weights; nil where these train.
+  public let adapter: AdapterFacts?
 
-  public init(configuration: ModelConfiguration, parameters: [ParameterFacts]) {
+  public init(configuration: ModelConfiguration, parameters: [ParameterFacts], adapter: AdapterFacts? = nil) {
     self.configuration = configuration
     self.parameters = parameters
+    self.adapter = adapter
   }
 
-  public init(_ model: Decoder) {
-    self.init(configuration: model.configuration, parameters: model.parameters.map(\.facts))
+  /// `adapter`: what the recipe says of the one that trains.
+  public init(_ model: Decoder, adapter: AdapterRecipe? = nil) {
+    self.init(configuration: model.configuration, parameters: model.parameters.map(\.facts), adapter: model.adapters.last?.facts)
+    freezesA = adapter?.freezesA ?? false
+  }
+
+  /// By names and shapes alone.
+  /// - Throws: `Problems` where the adapter does not fit the model.
+  init(_ configuration: ModelConfiguration, adapter: AdapterRecipe?) throws {
+    let facts = try adapter?.configuration.facts(of: configuration)
+    self.init(configuration: configuration, parameters: try configuration.parameters() + (facts?.parameters ?? []), adapter: facts?.adapter)
+    freezesA = adapter?.freezesA ?? false
+  }
+
+  private var freezesA = false
+
+  /// What a method may select from: all, or the adapter's tensors where there is an adapter.
+  public var trainable: [ParameterFacts] {
+    if adapter == nil { return parameters }
+    return parameters.filter { $0.adapterPart != nil && !(freezesA && $0.adapterPart == "lora_A") }
   }
 
   /// SHA-256 over family, names and shapes: the same for models a plan fits.
@@ -239,7 +262,7 @@ struct MethodStack {
   let methods: [any ActiveMethod]
   let names: [String]
 
-  /// Methods of a recipe, begun. `catalog`: all that there are; `artifacts`: results of preparations, by method.
+  /// Methods of a recipe, begun, and what the stage's adapter does of itself. `catalog`: all that there are; `artifacts`: results of preparations, by method.
   init(
     _ recipes: [MethodRecipe], catalog: [any TuningMethod.Type], stage: StageFacts, artifacts: [String: [String: Artifact]] = [:]
   ) throws(Problems) {
@@ -266,10 +289,20 @@ struct MethodStack {
         for complaint in error.complaints { problems.add("\(recipe.name): \(complaint)") }
       }
     }
+    var names = recipes.map(\.name)
+    // A plan may not know how long the run is, so it cannot judge a schedule.
+    if let budget = stage.adapter?.budget, let facts = stage.model.adapter, !stage.isPlan {
+      do throws(Problems) {
+        methods.append(try AdaptiveRanks(facts, budget, steps: stage.steps))
+        names.append(AdaptiveRanks.name)
+      } catch {
+        for complaint in error.complaints { problems.add("\(AdaptiveRanks.name): \(complaint)") }
+      }
+    }
     try problems.check()
     self.methods = methods
-    names = recipes.map(\.name)
-    if selection(of: stage.model.parameters.map(\.name), at: Step(number: 0, total: stage.steps, learningRate: 0)).isEmpty {
+    self.names = names
+    if selection(of: stage.model.trainable.map(\.name), at: Step(number: 0, total: stage.steps, learningRate: 0)).isEmpty {
       throw Problems("method", ["together, \(names.joined(separator: " and ")) leave nothing to train"])
     }
   }

@@ -136,11 +136,11 @@ import Testing
   @Test func targetsAndScales() throws {
     let model = try tinyDecoder().configuration
     func names(_ targets: AdapterConfiguration.Targets) throws -> Set<String> {
-      Set(try AdapterConfiguration(rank: 2, alpha: 4, targets: targets).parameters(of: model).map(\.module))
+      Set(try AdapterConfiguration(rank: 2, alpha: 4, targets: targets).facts(of: model).parameters.map(\.module))
     }
     #expect(try names(.mlp) == ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"])
     #expect(try names(.named(["q_proj", "mlp.up_proj"])) == ["self_attn.q_proj", "mlp.up_proj"])
-    let all = try AdapterConfiguration(rank: 2, alpha: 4).parameters(of: model)
+    let all = try AdapterConfiguration(rank: 2, alpha: 4).facts(of: model).parameters
     #expect(all.count == 2 * 7 * 2 && all[0] == ParameterFacts(name: "model.layers.0.self_attn.q_proj.lora_A.weight", shape: [2, 32]))
     #expect(all[3] == ParameterFacts(name: "model.layers.0.self_attn.k_proj.lora_B.weight", shape: [16, 2]))
     for wrong in ["q_prj", "lm_head", "embed_tokens"] {

@@ -14,6 +14,8 @@ public struct Recipe: Sendable {
 
   public let model: String
   public let initialize: Initialize
+  /// nil: the model's own weights train.
+  public let adapter: AdapterRecipe?
   public let methods: [MethodRecipe]
   public let objective: Objective
   public let data: [DataSource]
@@ -91,6 +93,7 @@ public struct Recipe: Sendable {
     model = reader.required("model", doc: "A model folder in Hugging Face's form, or `owner/name` of one in the Hugging Face cache; nothing is downloaded.")
     initialize = reader.value(
       "initialize", default: .pretrained, doc: "Start from the folder's weights, or from random ones of its configuration.")
+    adapter = reader.optionalSection("adapter", AdapterRecipe.init) ?? nil
     methods = Recipe.methods(reader, catalog)
     objective = reader.value("objective", default: .sft, doc: "What is learned: answers (`sft`) or every token (`pretraining`).")
     data = reader.list("data", shorthand: "path", required: true, DataSource.init)

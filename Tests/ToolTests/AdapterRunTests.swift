@@ -1,0 +1,149 @@
+import HoldfastBasics
+import HoldfastEngine
+import HoldfastModels
+import HoldfastRecords
+import Testing
+
+/// Adapters in whole runs, as a user starts them.
+@Suite(.serialized) struct AdapterRunTests {
+  private static let kinds = [
+    "lora: {rank: 4, dropout: 0.1, learning_rate_ratio: 4}", "dora: {rank: 4, targets: [q_proj, mlp.up_proj]}",
+    "adalora: {rank: 6, target_rank: 2, warmup: 2, final: 3, every: 2}",
+  ]
+
+  /// A shop in which `base/final` is a model that was trained a little.
+  private func shop() throws -> Workshop {
+    let shop = try Workshop()
+    try #require(shop.holdfast("tune", try shop.recipe("base", "steps: 4\nobjective: pretraining")).status == 0)
+    return shop
+  }
+
+  private func tune(_ shop: Workshop, _ name: String, _ lines: String) throws {
+    let outcome = shop.holdfast("tune", try shop.recipe(name, lines), "--model", shop.path + "/base/final", "--initialize", "pretrained")
+    try #require(outcome.status == 0, "\(name): \(outcome.errors)")
+  }
+
+  private func losses(_ shop: Workshop, _ name: String) throws -> [Double] {
+    try RunFolder("\(shop.path)/\(name)").readMetrics().steps.map(\.loss)
+  }
+
+  @Test(arguments: kinds, ["f32", "bf16"])
+  func resumesToTheByteAndExportsPEFTsFiles(adapter: String, precision: String) throws {
+    let shop = try shop()
+    let lines = "adapter: {\(adapter)}\nsteps: 9\nlearning_rate: 1.0e-2\ncheckpoint: {every: 4, keep: 9}\nprecision: \(precision)\nbatch: {rows: 2, accumulate: 2}"
+    try tune(shop, "whole", lines)
+    try tune(shop, "again", lines)
+    // As if the second run had been killed after step 5: the newest checkpoint is step 4, and metrics go further.
+    for step in ["8", "9"] { try Files.remove("\(shop.path)/again/checkpoints/step-00000\(step)") }
+    try Files.remove(shop.path + "/again/final")
+    let outcome = shop.holdfast("resume", shop.path + "/again")
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    for file in [
+      "metrics.jsonl", "final/adapter_model.safetensors", "final/adapter_config.json", "checkpoints/step-000009/state.safetensors",
+    ] {
+      #expect(try shop.bytes("whole/" + file) == shop.bytes("again/" + file), "\(adapter): \(file)")
+    }
+    // Nothing of the base was kept beside it: what is saved is the adapter.
+    let state = try SafetensorsFile(path: shop.path + "/whole/checkpoints/step-000009/state.safetensors")
+    #expect(state.names.allSatisfy { $0.contains("lora_") })
+    #expect(try !Files.list(shop.path + "/whole/final").contains("model.safetensors"))
+  }
+
+  /// Merged, the adapter gives what it gives unmerged; alpha 0 gives back the base's bits; half of it lies between.
+  @Test(arguments: kinds) func blendMergesAndEvaluateTakesAdapters(adapter: String) throws {
+    let shop = try shop()
+    try tune(shop, "tuned", "adapter: {\(adapter)}\nsteps: 12\nlearning_rate: 1.0e-2")
+    let base = shop.path + "/base/final", tuned = shop.path + "/tuned/final"
+    func blend(_ alpha: String) throws -> String {
+      let output = "\(shop.path)/merged-\(alpha)"
+      let outcome = shop.holdfast("blend", "--base", base, "--adapter", tuned, "--alpha", alpha, "--output", output)
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      return output
+    }
+    func scores(_ arguments: [String]) throws -> [Double] {
+      let outcome = Process(["score", "--text", shop.path + "/clinic.jsonl", "--threads", "1"] + arguments, in: shop.path).wait()
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      return try outcome.lines().prefix(200).compactMap { $0["logprob"]?.double }
+    }
+    let plain = try scores(["--model", base]), unmerged = try scores(["--model", base, "--adapter", tuned])
+    let merged = try scores(["--model", blend("1")])
+    func distance(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).map { abs($0 - $1) }.max()! }
+    #expect(distance(merged, unmerged) < 1e-4 && distance(plain, unmerged) > 0.01, "\(distance(merged, unmerged)), \(distance(plain, unmerged))")
+    let half = try scores(["--model", blend("0.5")])
+    #expect(distance(half, plain) < distance(merged, plain) && distance(half, merged) > 1e-3)
+    _ = try blend("0")
+    #expect(try shop.bytes("base/final/model.safetensors") == shop.bytes("merged-0/model.safetensors"))
+    let generated = shop.holdfast("generate", "--model", base, "--adapter", tuned, "--prompt", "Question", "--max-tokens", "4", "--json")
+    #expect(generated.status == 0, "\(generated.errors)")
+  }
+
+  @Test func methodsSelectWithinAnAdapterAndOthersAreRefused() throws {
+    let shop = try shop()
+    try tune(shop, "upper", "adapter: {lora: {rank: 2}}\nmethod: {freezing: {layers: [2], modules: [mlp]}}\nsteps: 3\noptimizer: {weight_decay: 0.5}")
+    let state = try SafetensorsFile(path: shop.path + "/upper/checkpoints/step-000003/state.safetensors")
+    let moved = Set(state.names.filter { $0.hasPrefix("first.") }.map { String($0.dropFirst(6)) })
+    #expect(moved == Set(["gate", "up", "down"].flatMap { m in ["A", "B"].map { "model.layers.2.mlp.\(m)_proj.lora_\($0).weight" } }))
+    try tune(shop, "fa", "adapter: {lora: {rank: 2, freeze_a: true}}\nsteps: 3")
+    let fixed = try SafetensorsFile(path: shop.path + "/fa/checkpoints/step-000003/state.safetensors")
+    #expect(fixed.names.allSatisfy { !$0.contains("lora_A") } && fixed.names.contains { $0.contains("lora_B") })
+
+    func refused(_ lines: String, _ words: String) throws {
+      let outcome = shop.holdfast("tune", try shop.recipe("refused", lines + "\nsteps: 2"))
+      #expect(outcome.status != 0 && outcome.errors.contains(words), "\(lines): \(outcome.errors)")
+      #expect(!Files.exists(shop.path + "/refused"))
+    }
+    try refused("adapter: {lora: {}}\nmethod: half", "stay as they are beside the adapter lora")
+    try refused("adapter: {lora: {}}\nmethod: {l1: {lambda: 1}}", "`l2` pulls their product back")
+    try refused("adapter: {dora: {}}\nmethod: {l2: {lambda: 1}}", "more than a product")
+    try refused("adapter: {lora: {}}\nmethod: {freezing: {modules: [norms]}}", "leave nothing to train")
+    try refused("adapter: {lora: {targets: [q_prj]}}", "did you mean q_proj?")
+    try refused("adapter: {lora: {}, dora: {}}", "one trains at a time")
+    try refused("adapter: {adalora: {warmup: 1, final: 1}}", "leave none of 2 steps")
+    try refused("adapter: {adalora: {rank: 4, target_rank: 5}}", "more than the rank 4")
+  }
+
+  /// The product is pulled, not its factors: A stays where it starts, far from zero, while U goes back.
+  @Test(arguments: ["{l2: {lambda: 100}}", "{l2: {lambda: 0.3, form: gradient}}"]) func l2PullsTheProduct(method: String) throws {
+    let shop = try shop()
+    func product(_ name: String) throws -> Double {
+      let folder = try AdapterFolder("\(shop.path)/\(name)/final"), model = try ModelFolder(shop.path + "/base/final")
+      let adapter = try folder.configuration.adapter(of: model.configuration, weights: folder.weights)
+      return try Tensor.squaredNorm(of: adapter.linears.map { try $0.product() })
+    }
+    let lines = "adapter: {lora: {rank: 4}}\nsteps: 12\nlearning_rate: 5.0e-3"
+    try tune(shop, "free", lines)
+    try tune(shop, "pulled", lines + "\nmethod: \(method)")
+    #expect(try product("pulled") < 0.7 * product("free") && product("pulled") > 0)
+  }
+
+  @Test func adaloraLeavesAsManyRanksAsItsBudget() throws {
+    let shop = try shop()
+    try tune(shop, "tuned", "adapter: {adalora: {rank: 6, target_rank: 2, warmup: 2, final: 3}}\nsteps: 14\nlearning_rate: 1.0e-2")
+    let folder = try AdapterFolder(shop.path + "/tuned/final"), model = try ModelFolder(shop.path + "/base/final")
+    let adapter = try folder.configuration.adapter(of: model.configuration, weights: folder.weights)
+    let left = try adapter.linears.map { try $0.diagonal!.value.floats().count { $0 != 0 } }
+    #expect(left.reduce(0, +) == 2 * adapter.linears.count && Set(left).count > 1, "\(left)")
+  }
+
+  /// A second run goes on where the first one's files stand: at its first step the loss is what it had become.
+  @Test func goesOnWithAnAdapterOfItsKind() throws {
+    let shop = try shop()
+    try tune(shop, "first", "adapter: {lora: {rank: 4}}\nsteps: 12\nlearning_rate: 1.0e-2\nschedule: constant")
+    try tune(shop, "second", "adapter: {lora: {rank: 4, from: \(shop.path)/first/final}}\nsteps: 2\nschedule: constant")
+    #expect(try losses(shop, "second")[0] < 0.97 * losses(shop, "first")[0])
+    let wrong = shop.holdfast("tune", try shop.recipe("wrong", "adapter: {lora: {rank: 8, from: \(shop.path)/first/final}}\nsteps: 2"))
+    #expect(wrong.errors.contains("it is lora of rank 4"), "\(wrong.errors)")
+  }
+
+  @Test func planShowsTheAdapter() throws {
+    let shop = try Workshop(examples: 1)
+    let recipe = try shop.recipe("run", "adapter: {lora: {rank: 4, targets: mlp}}\nsteps: 2\nprecision: bf16")
+    let plan = try shop.holdfast("plan", recipe, "--json").lines()[0]
+    let sizes = try MappedFile(path: shop.path + "/model/config.json").json()
+    let trained = 3 * 3 * 4 * (sizes["hidden_size"]!.int! + sizes["intermediate_size"]!.int!)
+    #expect(plan["trained"]?.int == trained && plan["adapter"] == "lora" && plan["bytes"]?["moments"]?.int == 8 * trained)
+    #expect(plan["tensors"]?.array?.count == 18)
+    let text = shop.holdfast("plan", recipe).output
+    #expect(text.contains("mlp.up_proj lora") && text.contains("on 9 linear layers"), "\(text)")
+  }
+}
