@@ -59,6 +59,7 @@ public struct AdapterFolder: Sendable {
     if c.kind == .adalora {
       for (key, value) in extra.members { json[key] = value }
       json["init_r"] = .integer(c.rank)
+      json["r"] = 8  // PEFT's default, which it does not use here and warns of where it is another
     } else {
       json["rank_pattern"] = .object(JSONObject(c.ranks.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) }))
       json["alpha_pattern"] = .object(JSONObject(c.alphas.sorted { $0.key < $1.key }.map { ($0.key, number($0.value)) }))

@@ -11,7 +11,7 @@ struct BenchCommand: ParsableCommand {
 }
 
 struct BenchStepCommand: ParsableCommand {
-  enum Trained: String, ExpressibleByArgument, CaseIterable { case all, half }
+  enum Trained: String, ExpressibleByArgument, CaseIterable { case all, half, region, lora }
   enum Masters: String, ExpressibleByArgument, CaseIterable { case f32, none }
 
   static let configuration = CommandConfiguration(
@@ -22,19 +22,31 @@ struct BenchStepCommand: ParsableCommand {
   @Option(help: "Rows a step.") var rows = 1
   @Option(help: "Tokens a row.") var length = 512
   @Option(help: "f32 or bf16.") var dtype: Recipe.Precision = .bf16
-  @Option(help: "Which parameters train: all, or the half that Half Fine-Tuning draws.") var train: Trained = .all
+  @Option(help: "Which parameters train: all; the half that Half Fine-Tuning draws; CoFiTune's region, which is mlp.up and mlp.down in the second quarter of the layers; or lora, an adapter on all linear layers.")
+  var train: Trained = .all
+  @Option(help: "The adapter's rank, with --train lora (default: 16).") var rank: Int?
   @Option(help: "Weights that the optimizer keeps beside bf16 ones: f32, or none for comparison with programs that keep none.")
   var masters: Masters = .f32
   @Option(help: "cpu, cuda or mps.") var device = "cpu"
   @Option(help: "Threads to compute with (default: the processors).") var threads: Int?
   @Flag(help: "One line of JSON.") var json = false
 
+  func validate() throws {
+    if rank != nil, train != .lora { throw ValidationError("--rank belongs to --train lora") }
+    if let rank, rank < 1 { throw ValidationError("--rank must be 1 or more") }
+  }
+
   func run() throws {
     try Torch.setThreads(threads ?? Machine.processors)
     var benchmark = StepBenchmark(shape: shape, rows: rows, length: length, precision: dtype)
     benchmark.keepsMasters = masters == .f32
     benchmark.device = device
-    if train == .half {
+    switch train {
+    case .all: break
+    case .lora: benchmark.adapter = AdapterConfiguration(rank: rank ?? 16, alpha: Double(2 * (rank ?? 16)))
+    case .region:
+      benchmark.selection = { Set(try Region(layers: .share(from: 0.25, to: 0.5), modules: [.up, .down]).parameters(of: $0)) }
+    case .half:
       benchmark.selection = { model in
         let units = try HalfPlan.units(of: model)
         let half = HalfPlan.draw(

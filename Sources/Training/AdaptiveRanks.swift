@@ -1,6 +1,6 @@
-internal import HoldfastBasics
-internal import HoldfastEngine
-internal import HoldfastModels
+package import HoldfastBasics
+package import HoldfastEngine
+package import HoldfastModels
 
 /// AdaLoRA's part of a step: the penalty that keeps P and Q orthonormal, and the ranks that are taken away.
 ///
@@ -10,8 +10,8 @@ internal import HoldfastModels
 /// column's and the row's, each entry's being mean sensitivity × mean deviation from it. The budget falls as a cube
 /// from all triplets to `target_rank` a layer; those below it have λ = 0 until their score is better again, and
 /// for good in the last `final` steps.
-final class AdaptiveRanks: ActiveMethod {
-  static let name = "adalora"
+package final class AdaptiveRanks: ActiveMethod {
+  package static let name = "adalora"
 
   private let linears: [AdapterFacts.Linear]
   private let budget: AdaptiveBudget
@@ -24,8 +24,12 @@ final class AdaptiveRanks: ActiveMethod {
   /// This step's, penalties included.
   private var gradients: NamedTensors?
 
-  init(_ adapter: AdapterFacts, _ budget: AdaptiveBudget, steps: Int) throws(Problems) {
+  /// Whether the penalty is added; false leaves the gradients as they come.
+  private let addsPenalty: Bool
+
+  package init(_ adapter: AdapterFacts, _ budget: AdaptiveBudget, steps: Int, addsPenalty: Bool = true) throws(Problems) {
     linears = adapter.linears
+    self.addsPenalty = addsPenalty && budget.orthogonality > 0
     self.budget = budget
     total = steps
     if budget.warmup >= steps - budget.final {
@@ -36,9 +40,9 @@ final class AdaptiveRanks: ActiveMethod {
   }
 
   /// w / n · Σ ‖M − I‖ over n factors, with M = Q·Qᵀ or Pᵀ·P; to Q flows 2(M − I)·Q / ‖M − I‖, to P the same from the right.
-  func pull(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) -> Double? {
+  package func pull(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) -> Double? {
     self.gradients = gradients
-    guard budget.orthogonality > 0 else { return nil }
+    guard addsPenalty else { return nil }
     let names = linears.flatMap { [$0.a, $0.b] }.filter { gradients[$0] != nil }
     let weight = budget.orthogonality / Double(max(1, names.count))
     var sum = 0.0
@@ -61,17 +65,17 @@ final class AdaptiveRanks: ActiveMethod {
     return try Tensor(values, shape: [size, size]).cast(tensor.dtype).to(tensor.device)
   }
 
-  func afterStep(_ parameters: NamedTensors, at step: Step) throws(EngineError) -> Bool {
+  package func afterStep(_ parameters: NamedTensors, at step: Step) throws(EngineError) -> Bool {
     defer { gradients = nil }
     let last = total - budget.final
     if step.number > last {
-      for (name, mask) in kept { try Self.multiply(parameters[name], by: mask) }
+      for (name, mask) in kept { try Self.clear(parameters[name], but: mask) }
       return !kept.isEmpty
     }
     if step.number < last { try learn(parameters) }
     guard step.number == last || step.number > budget.warmup && step.number % budget.every == 0 else { return false }
     let masks = try masks(left: step.number == last ? target : left(after: step.number))
-    for (name, mask) in masks { try Self.multiply(parameters[name], by: mask) }
+    for (name, mask) in masks { try Self.clear(parameters[name], but: mask) }
     if step.number == last {
       kept = masks
       (sensitivity, deviation) = ([:], [:])
@@ -79,9 +83,11 @@ final class AdaptiveRanks: ActiveMethod {
     return true
   }
 
-  private static func multiply(_ weight: Tensor?, by mask: Tensor) throws(EngineError) {
+  /// Sets to zero what the mask does not keep.
+  private static func clear(_ weight: Tensor?, but mask: Tensor) throws(EngineError) {
     guard let weight else { return }
-    let left = try weight.detached() * mask.cast(weight.dtype)
+    let none = try Tensor.zeros(weight.shape, dtype: weight.dtype, device: weight.device)
+    let left = try Tensor.choose(mask.cast(weight.dtype) > none, weight.detached(), none)
     try Torch.withoutGradients { () throws(EngineError) in try weight.assign(left) }
   }
 
@@ -140,7 +146,7 @@ final class AdaptiveRanks: ActiveMethod {
     return try mean * away
   }
 
-  var state: [String: Tensor] {
+  package var state: [String: Tensor] {
     var result: [String: Tensor] = [:]
     for (name, tensor) in sensitivity { result["sensitivity." + name] = tensor }
     for (name, tensor) in deviation { result["deviation." + name] = tensor }
@@ -148,7 +154,7 @@ final class AdaptiveRanks: ActiveMethod {
     return result
   }
 
-  func restore(_ state: [String: Tensor]) throws(EngineError) {
+  package func restore(_ state: [String: Tensor]) throws(EngineError) {
     (sensitivity, deviation, kept) = ([:], [:], [:])
     for (key, tensor) in state {
       let name = String(key.drop { $0 != "." }.dropFirst())

@@ -1,6 +1,6 @@
 internal import HoldfastBasics
 internal import HoldfastEngine
-internal import HoldfastModels
+public import HoldfastModels
 
 /// Times optimizer steps of a random Llama on random tokens: forward, loss over every token but the last of a row,
 /// backward, clipping, AdamW, with the trainer's own parts.
@@ -38,6 +38,8 @@ public struct StepBenchmark {
   public var keepsMasters = true
   /// Which of a model's parameters train; nil: all.
   public var selection: ((ModelFacts) throws -> Set<String>)?
+  /// An adapter that trains in place of the model's own weights.
+  public var adapter: AdapterConfiguration?
   public var device = "cpu"
 
   public init(shape: Shape, rows: Int, length: Int, precision: Recipe.Precision) {
@@ -65,9 +67,14 @@ public struct StepBenchmark {
     let configuration = try shape.configuration(length: length)
     let model = try Decoder(
       configuration, weights: RandomWeights(seed: 0, layerCount: configuration.layerCount), dtype: precision.dtype, device: place)
+    if let adapter {
+      let start = try AdapterStart(
+        seed: 0, kind: adapter.kind, base: RandomWeights(seed: 0, layerCount: configuration.layerCount), model: configuration)
+      try model.attach(adapter, weights: start)
+    }
     let facts = ModelFacts(model)
-    let names = try selection?(facts)
-    let trained = model.parameters.filter { names?.contains($0.name) ?? true }
+    let names = try selection?(facts) ?? Set(facts.trainable.map(\.name))
+    let trained = model.parameters.filter { names.contains($0.name) }
     for parameter in trained { try parameter.value.setRequiresGradient(true) }
     let settings = try KeyReader.read(KeySource(subject: "bench", object: JSONObject()), OptimizerRecipe.init).0
     let optimizer = AdamW(settings, keepsMasters: keepsMasters)

@@ -135,6 +135,37 @@ import Testing
     #expect(wrong.errors.contains("it is lora of rank 4"), "\(wrong.errors)")
   }
 
+  /// BitFit on a small Qwen2, which has biases on query, key and value: they move, and no other bit.
+  @Test func bitfitMovesBiasesAndNoOtherBit() throws {
+    let shop = try Workshop(), model = try shop.copy(shop.path + "/model", as: "qwen2")
+    let json = try MappedFile(path: model + "/config.json").json()
+    guard case .object(var config) = json else { return }
+    config["model_type"] = "qwen2"
+    config["architectures"] = ["Qwen2ForCausalLM"]
+    try Files.writeAtomically(JSON.object(config).text(), to: model + "/config.json")
+    try #require(shop.holdfast("tune", try shop.recipe("base", "steps: 4\nobjective: pretraining"), "--model", model).status == 0)
+    try tune(shop, "tuned", "method: bitfit\nsteps: 5\noptimizer: {weight_decay: 0.5}")
+    let before = try FileWeights(folder: shop.path + "/base/final"), after = try FileWeights(folder: shop.path + "/tuned/final")
+    let names = before.names!, biases = names.filter { $0.hasSuffix(".bias") }
+    #expect(biases.count == 3 * json["num_hidden_layers"]!.int!)
+    for name in names { #expect(try before.tensor(name).hasSameBits(as: after.tensor(name)) != biases.contains(name), "\(name)") }
+    let upper = try shop.recipe("upper", "method: [bitfit, {freezing: {layers: [2], modules: [attention]}}]\nsteps: 2")
+    #expect(try shop.holdfast("plan", upper, "--json", "--model", model).lines()[0]["tensors"]?.array?.count == 3)
+  }
+
+  @Test func benchTimesAdaptersAndRegions() throws {
+    let shop = try Workshop(examples: 1)
+    func trained(_ arguments: String...) throws -> Int {
+      let common = ["bench", "step", "--shape", "tiny15m", "--length", "16", "--dtype", "f32", "--threads", "1", "--json"]
+      let outcome = Process(common + arguments, in: shop.path).wait()
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      return try outcome.lines()[0]["trained"]!.int!
+    }
+    // Six layers of 288 and 768: the second quarter is layers 1 and 2.
+    #expect(try trained("--train", "region") == 2 * 2 * 288 * 768)
+    #expect(try trained("--train", "lora", "--rank", "4") == 6 * 4 * (4 * 2 * 288 + 3 * (288 + 768)))
+  }
+
   @Test func planShowsTheAdapter() throws {
     let shop = try Workshop(examples: 1)
     let recipe = try shop.recipe("run", "adapter: {lora: {rank: 4, targets: mlp}}\nsteps: 2\nprecision: bf16")

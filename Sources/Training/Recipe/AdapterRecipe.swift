@@ -93,7 +93,7 @@ public struct AdaptiveBudget: Sendable, Hashable {
   public let beta1, beta2: Double
   public let orthogonality: Double
 
-  init(_ reader: KeyReader, rank: Int) {
+  package init(_ reader: KeyReader, rank: Int) {
     targetRank = reader.value("target_rank", default: 8, in: 1..., doc: "Ranks a layer that are left in the end, on average.")
     warmup = reader.value("warmup", default: 0, in: 0..., unit: "steps", doc: "Steps before the first rank is taken away.")
     final = reader.value("final", default: 0, in: 0..., unit: "steps", doc: "Last steps, in which the ranks stay as they are.")
