@@ -10,6 +10,7 @@ public let tuningMethods: [any TuningMethod.Type] = [
   RandomSubset.self,
   L2ToStart.self,
   L1ToStart.self,
+  OrthogonalLoRA.self,
   MoFO.self,
   GradientMaskTuning.self,
   SPIDER.self,

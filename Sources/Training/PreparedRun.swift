@@ -34,6 +34,11 @@ public struct PreparedRun: Sendable {
     // An adapter that fits nowhere is found out before any data is read.
     if let adapter = recipe.adapter {
       _ = try adapter.configuration.facts(of: folder.configuration)
+      for path in adapter.over {
+        let other = try AdapterFolder(path).configuration
+        if other.kind == .dora { throw Problems(path, ["DoRA scales the whole weight, so nothing is added on top of it; merge it first (holdfast blend)"]) }
+        _ = try other.facts(of: folder.configuration)
+      }
       if let from = adapter.from {
         let other = try AdapterFolder(from).configuration, wanted = adapter.configuration
         guard (other.kind, other.rank, other.alpha, other.scaling) == (wanted.kind, wanted.rank, wanted.alpha, wanted.scaling) else {
@@ -111,6 +116,18 @@ public struct PreparedRun: Sendable {
     return result
   }
 
+  /// Puts the recipe's adapter on a model, over those that stay as they are. `weights` are the adapter's own.
+  func attach(to model: Decoder, weights: any WeightSource) throws {
+    guard let adapter = recipe.adapter else { return }
+    for path in adapter.over {
+      let folder = try AdapterFolder(path)
+      var configuration = folder.configuration
+      configuration.dropout = 0
+      try model.attach(configuration, weights: folder.weights, subject: path)
+    }
+    try model.attach(adapter.configuration, weights: weights)
+  }
+
   /// How a microbatch of training runs its adapter: dropout is a matter of the seed and of where the run stands.
   func adapterUse(step: Int, microbatch: Int) -> AdapterUse {
     guard let adapter = recipe.adapter, adapter.configuration.dropout > 0 else { return .on }
@@ -122,7 +139,9 @@ public struct PreparedRun: Sendable {
   func modelFacts() throws -> [FileFact] {
     var paths = [folder.path + "/config.json"] + tokenizerFiles
     if recipe.initialize == .pretrained { paths += try WeightFiles(folder: folder.path).files.map(\.path) }
-    if let from = recipe.adapter?.from { paths += [AdapterFolder.configurationFile, AdapterFolder.weightsFile].map { "\(from)/\($0)" } }
+    for path in (recipe.adapter?.over ?? []) + [recipe.adapter?.from].compactMap({ $0 }) {
+      paths += [AdapterFolder.configurationFile, AdapterFolder.weightsFile].map { "\(path)/\($0)" }
+    }
     return try paths.map { try FileFact(of: $0) }
   }
 

@@ -114,9 +114,7 @@ public final class Trainer {
       model = try Decoder(
         run.folder.configuration, weights: source, subject: recipe.model, dtype: recipe.precision.dtype, device: device)
       model.recomputesBlocks = recipe.recompute == .block
-      if let adapter = recipe.adapter, let weights = source as? AdaptedWeights {
-        try model.attach(adapter.configuration, weights: weights.adapter)
-      }
+      if let weights = source as? AdaptedWeights { try run.attach(to: model, weights: weights.adapter) }
       let facts = ModelFacts(model, adapter: recipe.adapter)
       var stage = StageFacts(
           model: facts, seed: recipe.seed, steps: run.steps,
@@ -413,9 +411,8 @@ public final class Trainer {
     if let adapter = model.adapters.last {
       try AdapterExport(recipe: run.recipe, steps: run.steps)
         .write(adapter, masters: moved, source: source, model: model.configuration, to: folder.final)
-      let written = try AdapterFolder(folder.final)
       back = try Decoder(model.configuration, weights: source, subject: run.recipe.model, dtype: model.dtype, device: model.device)
-      try back.attach(written.configuration, weights: written.weights, subject: folder.final)
+      try run.attach(to: back, weights: AdapterFolder(folder.final).weights)
     } else {
       try Export(folder: run.folder, tokenizerFiles: run.tokenizerFiles)
         .write(to: folder.final, parameters: model.parameters.map(\.facts), moved: moved, source: source)

@@ -97,16 +97,20 @@ public struct ModelFacts: Sendable, Hashable {
   public init(_ model: Decoder, adapter: AdapterRecipe? = nil) {
     self.init(configuration: model.configuration, parameters: model.parameters.map(\.facts), adapter: model.adapters.last?.facts)
     freezesA = adapter?.freezesA ?? false
+    adaptersBelow = adapter?.over ?? []
   }
 
   /// By names and shapes alone.
   /// - Throws: `Problems` where the adapter does not fit the model.
-  init(_ configuration: ModelConfiguration, adapter: AdapterRecipe?) throws {
+  package init(_ configuration: ModelConfiguration, adapter: AdapterRecipe?) throws {
     let facts = try adapter?.configuration.facts(of: configuration)
     self.init(configuration: configuration, parameters: try configuration.parameters() + (facts?.parameters ?? []), adapter: facts?.adapter)
     freezesA = adapter?.freezesA ?? false
+    adaptersBelow = adapter?.over ?? []
   }
 
+  /// Folders of adapters that act under it and stay as they are.
+  public private(set) var adaptersBelow: [String] = []
   private var freezesA = false
 
   /// What a method may select from: all, or the adapter's tensors where there is an adapter.

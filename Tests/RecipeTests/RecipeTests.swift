@@ -58,7 +58,7 @@ struct EveryKeyTests {
   /// Path → another valid value. `schedule.decay` is tried under its own kind.
   static let others: [String: String] = [
     "adapter.lora.rank": "4", "adapter.lora.alpha": "3", "adapter.lora.scaling": "rank_stabilized", "adapter.lora.dropout": "0.1",
-    "adapter.lora.targets": "mlp", "adapter.lora.from": "a", "adapter.lora.learning_rate_ratio": "16", "adapter.lora.freeze_a": "true",
+    "adapter.lora.targets": "mlp", "adapter.lora.from": "a", "adapter.lora.over": "[a, b]", "adapter.adalora.over": "a", "adapter.lora.learning_rate_ratio": "16", "adapter.lora.freeze_a": "true",
     "adapter.dora.rank": "4", "adapter.dora.alpha": "3", "adapter.dora.scaling": "rank_stabilized", "adapter.dora.dropout": "0.1",
     "adapter.dora.targets": "[q_proj, v_proj]", "adapter.dora.from": "a", "adapter.dora.learning_rate_ratio": "16",
     "adapter.adalora.rank": "9", "adapter.adalora.alpha": "3", "adapter.adalora.dropout": "0.1", "adapter.adalora.targets": "attention",

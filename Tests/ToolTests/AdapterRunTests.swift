@@ -166,6 +166,41 @@ import Testing
     #expect(try trained("--train", "lora", "--rank", "4") == 6 * 4 * (4 * 2 * 288 + 3 * (288 + 768)))
   }
 
+  /// A second task's adapter over the first one's: the first acts and stays, and the new A keeps clear of it.
+  @Test func oloraKeepsANewAdapterClearOfAnEarlierOne() throws {
+    let shop = try shop(), base = shop.path + "/base/final", first = shop.path + "/first/final"
+    try tune(shop, "first", "adapter: {lora: {rank: 4}}\nsteps: 8\nlearning_rate: 1.0e-2")
+    let over = "adapter: {lora: {rank: 4, over: \(first)}}\nsteps: 12\nlearning_rate: 1.0e-2\ncheckpoint: {every: 5, keep: 9}"
+    try tune(shop, "free", over)
+    try tune(shop, "apart", over + "\nmethod: {olora: {lambda: 0.5}}")
+    let model = try ModelFolder(base).configuration
+    func overlap(_ name: String) throws -> Double {
+      let folders = try [first, "\(shop.path)/\(name)/final"].map { try AdapterFolder($0) }
+      let linears = try folders.map { try $0.configuration.adapter(of: model, weights: $0.weights).linears }
+      return try zip(linears[0], linears[1]).reduce(0.0) { try $0 + $1.0.a.value.matmul($1.1.a.value.transposed(0, 1)).abs().sum().item() }
+    }
+    let apart = try overlap("apart"), free = try overlap("free")
+    #expect(apart < 0.5 * free, "\(apart), without the method \(free)")
+    let terms = try RunFolder(shop.path + "/apart").readMetrics().steps.map { $0.terms.first { $0.name == "olora" }!.value }
+    #expect(terms.last! < 0.5 * terms[0], "\(terms)")
+    // At its first step the new adapter adds nothing, so the loss is that of base and first adapter.
+    let plain = try losses(shop, "free")[0]
+    #expect(try losses(shop, "apart")[0] == plain && plain != losses(shop, "first")[0])
+    // Both together are what was trained.
+    let both = shop.holdfast("score", "--model", base, "--adapter", first, shop.path + "/apart/final", "--text", shop.path + "/clinic.jsonl")
+    #expect(both.status == 0, "\(both.errors)")
+    try Files.remove(shop.path + "/apart/checkpoints/step-000012")
+    try Files.remove(shop.path + "/apart/checkpoints/step-000010")
+    let metrics = try shop.bytes("apart/metrics.jsonl"), adapter = try shop.bytes("apart/final/adapter_model.safetensors")
+    try Files.remove(shop.path + "/apart/final")
+    try #require(shop.holdfast("resume", shop.path + "/apart").status == 0)
+    #expect(try shop.bytes("apart/metrics.jsonl") == metrics && shop.bytes("apart/final/adapter_model.safetensors") == adapter)
+    let alone = shop.holdfast("tune", try shop.recipe("alone", "method: olora\nsteps: 2"))
+    #expect(alone.errors.contains("it is about adapters"), "\(alone.errors)")
+    let firstTask = shop.holdfast("tune", try shop.recipe("alone", "adapter: {lora: {}}\nmethod: olora\nsteps: 2"))
+    #expect(firstTask.errors.contains("no earlier adapter"), "\(firstTask.errors)")
+  }
+
   @Test func planShowsTheAdapter() throws {
     let shop = try Workshop(examples: 1)
     let recipe = try shop.recipe("run", "adapter: {lora: {rank: 4, targets: mlp}}\nsteps: 2\nprecision: bf16")

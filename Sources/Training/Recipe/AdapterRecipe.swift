@@ -37,6 +37,8 @@ public struct AdapterRecipe: Sendable, Hashable {
   public let learningRateRatio: Double
   /// LoRA-FA: A stays where it starts.
   public let freezesA: Bool
+  /// Folders of adapters that act under it and stay as they are.
+  public let over: [String]
   /// nil for other kinds.
   public let budget: AdaptiveBudget?
 
@@ -74,6 +76,9 @@ public struct AdapterRecipe: Sendable, Hashable {
     learningRateRatio = reader.value(
       "learning_rate_ratio", default: 1.0, in: Above(0.0), doc: "Learning rate of B over that of A (LoRA+; 16 in its paper).")
     freezesA = kind == .lora ? reader.value("freeze_a", default: false, doc: "A stays where it starts, and no inputs are kept for it (LoRA-FA).") : false
+    over =
+      kind == .dora
+      ? [] : reader.optional("over", otherwise: "none", doc: "Folders of adapters that act under it, stay as they are and are not part of the result.") ?? []
     budget = isAdaptive ? AdaptiveBudget(reader, rank: rank) : nil
   }
 
