@@ -168,7 +168,10 @@ extension Manifest {
   }
 
   /// What differs between this manifest and that of an earlier start of the run. Paths do not count, contents do.
-  public func differences(from earlier: Manifest, ignoring keys: Set<String> = ["output", "data_cache", "artifacts"]) -> Differences {
+  /// Keys of a recipe that say where something lies and nothing about what comes out.
+  public static let places: Set<String> = ["output", "data_cache", "artifacts"]
+
+  public func differences(from earlier: Manifest, ignoring keys: Set<String> = Manifest.places) -> Differences {
     var found = Differences()
     for key in earlier.recipe.keys + recipe.keys.filter({ earlier.recipe[$0] == nil }) where !keys.contains(key) {
       let before = earlier.recipe[key], now = recipe[key]

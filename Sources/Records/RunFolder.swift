@@ -33,6 +33,8 @@ public struct RunFolder: Sendable, Hashable {
   public var checkpoints: String { path + "/checkpoints" }
   /// The export.
   public var final: String { path + "/final" }
+  /// What methods leave for a next stage, a folder each.
+  public var record: String { path + "/record" }
   /// The run's page.
   public var report: String { path + "/report.html" }
 

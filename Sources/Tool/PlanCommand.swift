@@ -20,6 +20,14 @@ struct PlanCommand: ParsableCommand {
     flags.removeAll { $0 == "--json" }
     if flags.contains("--help") || flags.contains("-h") { throw CleanExit.helpRequest(self) }
     let plan: TrainingPlan
+    if try StagedRecipe.has(file: recipe) {
+      for stage in try TuneStages.read(recipe, Overrides.parse(flags)).stages {
+        let plan = try TrainingPlan(stage.recipe, methods: tuningMethods)
+        if !asJSON { print("Stage \(stage.name)\n") }
+        print(asJSON ? JSON.object(facts(plan)).text() : text(plan), terminator: asJSON ? "\n" : "\n\n")
+      }
+      return
+    }
     do {
       plan = try TrainingPlan(
         Recipe(file: recipe, overrides: Overrides.parse(flags), methods: tuningMethods.map { $0.keys }), methods: tuningMethods)

@@ -49,6 +49,7 @@ final class RunConsole: RunObserver {
       try events?.write([(score.name, score.value)], step: (score.step ?? 1) - 1)
       printError("  held-out loss \(Numbers.plusMinus(score.value, score.standardError))\(isBest ? ", the lowest so far" : "")")
     case .saved(let path, _): printError("  saved \(path)")
+    case .warned(let method, let text): printError("  warning: \(method): \(text)")
     case .stoppedEarly(let step, let best, let evaluations):
       printError("stopped early after step \(step): no improvement in \(evaluations) evaluations; the best was after step \(best)")
     case .exported(let path, let step, let difference):

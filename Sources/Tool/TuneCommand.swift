@@ -3,6 +3,7 @@ import HoldfastBasics
 import HoldfastDatasets
 import HoldfastMethods
 import HoldfastRecords
+import HoldfastStudies
 import HoldfastTokenizers
 import HoldfastTraining
 
@@ -32,6 +33,11 @@ struct TuneCommand: ParsableCommand {
       isStrict = true
     }
     if flags.contains("--help") || flags.contains("-h") { throw CleanExit.helpRequest(self) }
+    if try StagedRecipe.has(file: recipe) {
+      if isDryRun { throw ValidationError("--dry-run takes one stage at a time; a recipe with stages reads and checks all of them when it begins") }
+      let staged = try TuneStages.read(recipe, Overrides.parse(flags))
+      return try TuneStages.run(staged, in: staged.output ?? "runs/\(ThisProcess.stamp())-stages", isStrict: isStrict)
+    }
     let recipe = try readRecipe(flags)
     let output = recipe.output ?? "runs/\(ThisProcess.stamp())-tune"
     let run = try PreparedRun(
@@ -75,6 +81,10 @@ struct ResumeCommand: ParsableCommand {
   @Flag(help: "Resume though threads, libtorch or processor are others: the last bits will differ.") var allowOtherBits = false
 
   func run() throws {
+    if TuneStages.isSequence(folder) {
+      let staged = try StageSequence.recipe(in: folder, methods: tuningMethods.map { $0.keys })
+      return try TuneStages.run(staged, in: folder, isStrict: strict, allowsOtherBits: allowOtherBits)
+    }
     let manifest = try Manifest(file: RunFolder(folder).manifest)
     let recipe = try Recipe(manifest.recipe, methods: tuningMethods.map { $0.keys })
     let run = try PreparedRun(

@@ -16,19 +16,23 @@ public struct PreparedRun: Sendable {
   public let steps: Int
   let methods: [any TuningMethod.Type]
   let preparations: [PreparedPreparation]
+  /// Where the run stands in a sequence of stages.
+  public let stage: StagePlace
 
   /// - Parameters:
   ///   - methods: all methods there are.
   ///   - place: the model's folder, where the recipe names it in another way (`owner/name`).
   ///   - workers: threads that read data; the result does not depend on how many.
   ///   - cache: where large sources are kept tokenized, unless the recipe says; nil: nowhere.
+  ///   - stage: which one of several it is, and what came before.
   ///   - messages: prints conversations with the chat template of the model in a folder; nil where it has none.
   public init(
     _ recipe: Recipe, methods: [any TuningMethod.Type], place: String? = nil, workers: Int = 1, cache: DataCachePlace? = nil,
-    messages: (String) throws -> (any MessageRenderer)?
+    stage: StagePlace = StagePlace(), messages: (String) throws -> (any MessageRenderer)?
   ) throws {
     self.recipe = recipe
     self.methods = methods
+    self.stage = stage
     let place = place ?? recipe.model
     folder = try ModelFolder(place)
     // An adapter that fits nowhere is found out before any data is read.
@@ -58,7 +62,7 @@ public struct PreparedRun: Sendable {
     let renderer = ExampleRenderer(encoder: tokenizer, messages: try messages(place))
     let packing: Packing = recipe.packing ? recipe.objective == .pretraining ? .wrapped : .bestFit : .none
     // Before any data is read: what is wrong with the methods, and what they must know.
-    let wanted = try Self.preparations(recipe, folder.configuration, methods)
+    let wanted = try Self.preparations(recipe, folder.configuration, methods, stage)
     let kept = try cache.flatMap { try DataCache($0, recipe: recipe, tokenizer: tokenizer) }
     let dataset = try Dataset(
       reading: recipe.data, with: renderer, rowLength: packing == .wrapped ? nil : recipe.sequenceLength, tooLong: recipe.tooLong,
@@ -94,15 +98,17 @@ public struct PreparedRun: Sendable {
   /// What the methods of a recipe must know beforehand, each with the name of its method.
   /// - Throws: `Problems` with everything that is wrong with the methods on this model.
   static func preparations(
-    _ recipe: Recipe, _ configuration: ModelConfiguration, _ methods: [any TuningMethod.Type]
+    _ recipe: Recipe, _ configuration: ModelConfiguration, _ methods: [any TuningMethod.Type],
+    _ place: StagePlace = StagePlace()
   ) throws -> [(method: String, preparation: Preparation)] {
     let model = try ModelFacts(configuration, adapter: recipe.adapter)
     var steps = 1
     if case .steps(let count) = recipe.duration { steps = count }
-    var stage = StageFacts(model: model, seed: recipe.seed, steps: steps)
+    var stage = StageFacts(model: model, seed: recipe.seed, stage: place.number, steps: steps)
     stage.isPlan = true
     let stack = try MethodStack(recipe.methods, catalog: methods, stage: stage)
-    let facts = PreparationFacts(model: model, recipe: recipe, trained: stack.everSelected(of: model.trainable.map(\.name), steps: steps))
+    let facts = PreparationFacts(model: model, recipe: recipe, trained: stack.everSelected(of: model.trainable.map(\.name), steps: steps),
+      earlierData: place.earlierData)
     var problems = Problems("method"), result: [(method: String, preparation: Preparation)] = []
     for entry in recipe.methods {
       guard let type = methods.first(where: { $0.name == entry.name }) else { continue }
@@ -145,6 +151,11 @@ public struct PreparedRun: Sendable {
     return try paths.map { try FileFact(of: $0) }
   }
 
+  /// SHA-256 of the files of the weights, or which weights are drawn.
+  func weightHashes(_ model: [FileFact]) -> [String] {
+    recipe.initialize == .random ? ["random \(recipe.seed)"] : model.filter { $0.path.hasSuffix(".safetensors") }.map(\.sha256)
+  }
+
   func dataFacts() -> [FileFact] {
     (data.dataset.sources + (heldOut?.dataset.sources ?? []) + preparations.flatMap(\.plan.dataset.sources)).flatMap(\.files).map {
       FileFact(path: $0.path, bytes: $0.bytes, sha256: $0.contentHash)
@@ -174,6 +185,22 @@ struct AdaptedWeights: WeightSource {
 
   private func source(of name: String) -> any WeightSource {
     ParameterFacts(name: name, shape: []).adapterPart == nil ? base : adapter
+  }
+}
+
+/// Which stage of a sequence a run is, and what came before it.
+public struct StagePlace: Sendable {
+  /// From 0.
+  public var number: Int
+  /// Folder of the run of the stage before; nil in the first one.
+  public var earlier: String?
+  /// What that one was trained on.
+  public var earlierData: [DataSource]
+
+  public init(number: Int = 0, earlier: String? = nil, earlierData: [DataSource] = []) {
+    self.number = number
+    self.earlier = earlier
+    self.earlierData = earlierData
   }
 }
 

@@ -16,6 +16,8 @@ public enum RunEvent: Sendable {
   case saved(path: String, step: Int)
   /// Held-out loss has not improved for `evaluations` evaluations; the best was after `best` steps.
   case stoppedEarly(step: Int, best: Int, evaluations: Int)
+  /// A method has something to say that the user should hear.
+  case warned(method: String, text: String)
   /// The export stands and was read back: the weights after `step` steps, which are those of the lowest held-out loss
   /// where early stopping looks for it; largest difference of its logits from those of the weights in memory.
   case exported(path: String, step: Int, largestDifference: Double)

@@ -56,7 +56,8 @@ public final class Trainer {
     let folder = RunFolder(path)
     var loaded = try Loaded(run, surroundings)
     let before = try Manifest(file: folder.manifest)
-    let differences = loaded.manifest.differences(from: before)
+    let differences = loaded.manifest.differences(
+      from: before, ignoring: Manifest.places.union(run.stage.number > 0 ? ["model"] : []))
     if !differences.run.isEmpty { throw Problems("\(path) cannot be resumed", differences.run) }
     if !differences.bits.isEmpty, !allowOtherBits {
       throw Problems(
@@ -117,12 +118,16 @@ public final class Trainer {
       if let weights = source as? AdaptedWeights { try run.attach(to: model, weights: weights.adapter) }
       let facts = ModelFacts(model, adapter: recipe.adapter)
       var stage = StageFacts(
-          model: facts, seed: recipe.seed, steps: run.steps,
+          model: facts, seed: recipe.seed, stage: run.stage.number, steps: run.steps,
           pretrained: PretrainedWeights { [source, device] name in
             guard let parameter = facts.parameters.first(where: { $0.name == name }) else { throw EngineError("the model has no \(name)") }
             return try source.start(of: parameter).to(device)
           })
       stage.adapter = recipe.adapter
+      if let earlier = run.stage.earlier { stage.records = try Self.records(of: earlier, device) }
+      stage.device = device
+      let models = try run.modelFacts()
+      stage.weightHashes = run.weightHashes(models)
       self.stage = stage
       // Preparations come later, so what can be wrong without them is wrong now.
       var unprepared = stage
@@ -133,7 +138,7 @@ public final class Trainer {
       var kept = stack.facts
       kept["data"] = .array(run.data.dataset.sources.map(\.json))
       manifest = Manifest(
-        recipe: recipe.resolved, data: run.dataFacts(), model: try run.modelFacts(), code: surroundings.code,
+        recipe: recipe.resolved, data: run.dataFacts(), model: models, code: surroundings.code,
         libtorch: try Torch.version, device: device.description,
         processor: device.kind == .cpu ? surroundings.processor : try device.name, threads: threads,
         seeds: [("recipe", Int(recipe.seed))], trained: Self.counts(facts, trained: names), facts: kept)
@@ -163,6 +168,14 @@ public final class Trainer {
       manifest.facts["data"] = others["data"]
       manifest.facts["preparations"] = .array(facts)
       return true
+    }
+
+    /// What methods recorded in an earlier run.
+    private static func records(of run: String, _ device: Device) throws -> [String: Artifact] {
+      let folder = RunFolder(run).record
+      guard Files.exists(folder) else { return [:] }
+      let names = try Files.list(folder).filter { !$0.hasSuffix(".partial") }
+      return Dictionary(uniqueKeysWithValues: try names.map { ($0, try Artifact(folder + "/" + $0, device: device)) })
     }
 
     private static func counts(_ facts: ModelFacts, trained: Set<String>) -> [TrainedCount] {
@@ -207,6 +220,7 @@ public final class Trainer {
     let timing = try FileWriter(appendingTo: folder.timing, at: Files.exists(folder.timing) ? Files.size(folder.timing) : 0)
     began = surroundings.now()
     _ = try observer.observe(.began(manifest, steps: total, from: state.step))
+    try passOnWarnings()
     var end: RunResult.End = isOutOfPatience ? .stoppedEarly : .finished
     var savedStep = state.step == 0 ? -1 : state.step
     while end == .finished, state.step < min(total, limit ?? total) {
@@ -241,6 +255,7 @@ public final class Trainer {
       let best = try takeBest()
       try finish()
       try export(step: best)
+      try record()
     }
     return RunResult(end: end, folder: folder, steps: state.step)
   }
@@ -263,6 +278,8 @@ public final class Trainer {
       sum += try loss.item()
       tokensSeen += microbatch.segments.reduce(0) { $0 + $1.length }
     }
+    var step = step
+    step.loss = sum / Double(max(1, units))
     let named = try gradients.named(trained)
     let masters = NamedTensors(try trained.map { ($0.name, try slot($0).master) })
     var terms: [(name: String, value: Double)] = []
@@ -283,6 +300,7 @@ public final class Trainer {
         rule: stack.updateRule(for: parameter.name, at: step, proposal))
     }
     if try stack.afterStep(masters, at: step) { try optimizer.refreshImages() }
+    try passOnWarnings()
     return StepRecord(
       step: step.number, loss: sum / Double(max(1, units)), units: units, gradientNorm: norm, learningRate: step.learningRate,
       epoch: data.epoch, firstRow: data.firstRow, terms: terms, sources: uses(data))
@@ -402,6 +420,25 @@ public final class Trainer {
     try Torch.withoutGradients {
       for method in stack.methods { try method.finish(masters) }
       try optimizer.refreshImages()
+    }
+  }
+
+  private func passOnWarnings() throws {
+    for (name, text) in stack.warnings() { _ = try observer.observe(.warned(method: name, text: text)) }
+  }
+
+  /// What methods leave for a next stage, with the weights it is about.
+  private func record() throws {
+    let ends = try IntegrityManifest(in: folder.final).files.filter { $0.path.hasSuffix(".safetensors") }.map(\.sha256)
+    for (name, method) in zip(stack.names, stack.methods) {
+      guard let record = try method.record() else { continue }
+      try Files.makeFolder(folder.record)
+      try Artifact.write(
+        to: folder.record + "/" + name, tensors: record.tensors, facts: record.facts,
+        about: [
+          "format": 1, "method": .string(name), "model": .string(run.recipe.model), "starts": .array(run.weightHashes(manifest.model).map { .string($0) }),
+          "ends": .array(ends.map { .string($0) }),
+        ], replacing: true)
     }
   }
 

@@ -36,10 +36,16 @@ public struct StageFacts {
   public let pretrained: PretrainedWeights
   /// The method's own results of its preparations, by their names.
   package var artifacts: [String: Artifact] = [:]
+  /// What methods recorded in the stage before, by the method's name.
+  package var records: [String: Artifact] = [:]
+  /// SHA-256 of the files of the weights that the stage begins with.
+  public package(set) var weightHashes: [String] = []
+  /// Where the arithmetic runs.
+  public package(set) var device = Device.cpu
   /// Whether nothing is going to run: there are no artifacts, and no weights to read.
-  public internal(set) var isPlan = false
   /// What the recipe says of the adapter that trains.
   var adapter: AdapterRecipe?
+  public package(set) var isPlan = false
 
   public init(model: ModelFacts, seed: UInt64, stage: Int = 0, steps: Int, pretrained: PretrainedWeights = PretrainedWeights()) {
     self.model = model
@@ -51,6 +57,9 @@ public struct StageFacts {
 
   /// What a preparation of the method found; nil where a run is only planned or checked.
   public func artifact(_ name: String) -> Artifact? { artifacts[name] }
+
+  /// What a method recorded in the stage before; nil in a first stage, and where a run is only planned.
+  public func record(of method: String) -> Artifact? { records[method] }
 }
 
 /// The weights before the run, read when first asked for and shared by every method that needs them.
@@ -136,6 +145,8 @@ public struct Step: Sendable, Hashable {
   public let number: Int
   public let total: Int
   public let learningRate: Double
+  /// Mean loss of the step's labels, nats; nil before it is known, that is, in `selection` and `labelWeights`.
+  public package(set) var loss: Double?
 
   public init(number: Int, total: Int, learningRate: Double) {
     self.number = number
@@ -183,12 +194,28 @@ public protocol ActiveMethod: AnyObject {
   func afterStep(_ parameters: NamedTensors, at step: Step) throws(EngineError) -> Bool
   /// Called once when the last step of the stage is done, before the weights are exported; moves the masters in place.
   func finish(_ parameters: NamedTensors) throws(EngineError)
+  /// What the next stage, or another run, is to know of this one: asked for once, after `finish`. Kept in the run's folder as an
+  /// artifact, `record/NAME`.
+  func record() throws(EngineError) -> MethodRecord?
+  /// What a user should hear now, each sentence once; asked for before the first step and after every one.
+  func warnings() -> [String]
   /// Facts for the manifest and for a resume, which checks that they are the same again.
   var facts: JSONObject { get }
   /// Tensors that a resume needs, beside what `begin` makes anew.
   var state: [String: Tensor] { get }
   /// Takes back what `state` gave.
   func restore(_ state: [String: Tensor]) throws(EngineError)
+}
+
+/// Tensors and facts that a method leaves behind.
+public struct MethodRecord {
+  public let tensors: [String: Tensor]
+  public let facts: JSONObject
+
+  public init(tensors: [String: Tensor], facts: JSONObject) {
+    self.tensors = tensors
+    self.facts = facts
+  }
 }
 
 /// What the model says of a microbatch's labels, looked up when first asked for and shared by a stack.
@@ -240,6 +267,8 @@ extension ActiveMethod {
   public func updateRule(for parameter: String, at step: Step, _ proposal: Proposal) throws(EngineError) -> UpdateRule { UpdateRule() }
   public func afterStep(_ parameters: NamedTensors, at step: Step) throws(EngineError) -> Bool { false }
   public func finish(_ parameters: NamedTensors) throws(EngineError) {}
+  public func record() throws(EngineError) -> MethodRecord? { nil }
+  public func warnings() -> [String] { [] }
   public var facts: JSONObject { JSONObject() }
   public var state: [String: Tensor] { [:] }
   public func restore(_ state: [String: Tensor]) throws(EngineError) {}
@@ -361,6 +390,10 @@ struct MethodStack {
     var moved = false
     for method in methods where try method.afterStep(parameters, at: step) { moved = true }
     return moved
+  }
+
+  func warnings() -> [(method: String, text: String)] {
+    zip(names, methods).flatMap { name, method in method.warnings().map { (name, $0) } }
   }
 
   /// Tensors for a resume, each behind the name of its method.

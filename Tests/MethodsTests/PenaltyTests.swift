@@ -52,6 +52,153 @@ struct PenaltyTests {
     #expect(abs(value - expected) < 1e-5 * expected, "\(value) \(expected)")
   }
 
+  /// A recorded stage as `stages:` hands it on.
+  private func recorded(_ tensors: [String: Tensor], _ scratch: Scratch, _ name: String, facts: JSONObject = JSONObject()) throws -> Artifact {
+    try Artifact.write(
+      to: scratch.path + "/" + name, tensors: tensors, facts: facts, about: ["starts": ["a"], "ends": ["b"], "model": "m"], replacing: true)
+    return try Artifact(scratch.path + "/" + name)
+  }
+
+  @Test func methodsOfRecordedImportance() throws {
+    let at = try PenaltyCase(), scratch = try Scratch(), importance = try at.importance()
+    var stage = at.stage
+    stage.weightHashes = ["b"]
+    stage.artifacts = ["fisher": try artifact(importance, scratch, "f"), "output_gradients": try artifact(importance, scratch, "o")]
+    stage.records = [
+      "si": try recorded(importance, scratch, "si"), "path_integral": try recorded(importance, scratch, "path"),
+      "online_ewc": try recorded(importance, scratch, "online"),
+      "rwalk": try recorded(
+        Dictionary(uniqueKeysWithValues: importance.flatMap { [("fisher." + $0, $1), ("score." + $0, $1)] }), scratch, "rwalk"),
+    ]
+    for form in ["gradient", "decoupled"] {
+      func knobs(_ more: JSONObject = JSONObject()) -> JSONObject {
+        var knobs: JSONObject = ["lambda": 0.3, "form": .string(form)]
+        for (key, value) in more.members { knobs[key] = value }
+        return knobs
+      }
+      let methods: [(String, any ActiveMethod)] = [
+        ("si", try make(SynapticIntelligence.self, knobs()).begin(stage)),
+        ("online_ewc", try make(OnlineEWC.self, knobs(["gamma": 0.5, "data": "x"])).begin(stage)),
+        ("mas", try make(MAS.self, knobs(["data": "x"])).begin(stage)), ("rwalk", try make(RWalk.self, knobs()).begin(stage)),
+        ("hierarchical", try make(Hierarchical.self, knobs()).begin(stage)),
+        ("hierarchical in blocks", try make(Hierarchical.self, knobs(["group": "block", "layer_weight": "softmax_z"])).begin(stage)),
+        ("hierarchical, raw", try make(Hierarchical.self, knobs(["layer_weight": "softmax_temp", "tau": 300, "scale_by_layers": false])).begin(stage)),
+      ]
+      for (name, method) in methods {
+        if form == "gradient" {
+          try at.checkPull(method, name)
+        } else {
+          let type = name.prefix { $0 != " " && $0 != "," }
+          let slope: (any ActiveMethod)? = type == "si" ? try make(SynapticIntelligence.self, ["lambda": 0.3]).begin(stage) : type == "rwalk" ? try make(RWalk.self, ["lambda": 0.3]).begin(stage) : nil
+          if let slope { try at.checkShrink(method, gradient: slope) }
+        }
+      }
+    }
+  }
+
+  @Test func onlineEWCLetsTheOldFade() throws {
+    let at = try PenaltyCase(), scratch = try Scratch()
+    let old = try at.importance(seed: 5), new = try at.importance(seed: 6)
+    var stage = at.stage
+    stage.artifacts = ["fisher": try artifact(new, scratch, "f")]
+    stage.records = ["online_ewc": try recorded(old, scratch, "r")]
+    let kept = try #require(try make(OnlineEWC.self, ["lambda": 1, "gamma": 0.25, "data": "x", "control": "uniform"]).begin(stage).record())
+    for name in at.names { #expect(try kept.tensors[name]!.largestDifference(to: new[name]! + old[name]! * 0.25) < 1e-5) }
+  }
+
+  /// R with coefficients 1/L and the number of layers is the penalty without layers.
+  @Test func uniformLayersAreThePlainPenalty() throws {
+    let at = try PenaltyCase(), scratch = try Scratch(), importance = try at.importance()
+    var stage = at.stage
+    stage.weightHashes = ["b"]
+    stage.records = ["path_integral": try recorded(importance, scratch, "path")]
+    func value(_ knobs: JSONObject) throws -> Double {
+      try make(Hierarchical.self, knobs).begin(stage).pull(at.named(at.zeros()), at.named(at.weights), at: at.step())!
+    }
+    let scaled = Importance(try importance.mapValues { try $0.copy() })
+    try scaled.normalizeMean()
+    let plain = QuadraticPenalty(scaled, start: stage.pretrained)
+    let expected = try plain.pull(at.named(at.zeros()), at.named(at.weights), adds: false) { _ in 0.3 }
+    #expect(try abs(value(["lambda": 0.3, "layer_weight": "uniform"]) - expected) < 1e-6 * expected)
+    #expect(try abs(value(["lambda": 0.3, "layer_weight": "uniform", "group": "block"]) - expected) < 1e-6 * expected)
+    let layers = try #require(try make(Hierarchical.self, ["lambda": 0.3, "group": "block"]).begin(stage).facts["layers"]?.int)
+    #expect(layers == 2 + 2)  // two blocks, the embedding and the final norm
+    #expect(try abs(value(["lambda": 0.3, "layer_weight": "uniform", "scale_by_layers": false, "group": "block"]) - expected / 4) < 1e-6 * expected)
+  }
+
+  /// After the steps of `auto`, the penalty of the way so far is a tenth of the loss times the scale.
+  @Test func autoFindsATenthOfTheLoss() throws {
+    let at = try PenaltyCase(), scratch = try Scratch()
+    var stage = at.stage
+    stage.weightHashes = ["b"]
+    stage.records = ["path_integral": try recorded(at.importance(), scratch, "path")]
+    let method = try make(Hierarchical.self, ["auto_steps": 4, "lambda_scale": 2]).begin(stage)
+    var step = at.step(2)
+    step.loss = 5
+    let none = try at.zeros()
+    #expect(try method.pull(at.named(none), at.named(at.weights), at: step) == 0)
+    step = at.step(3)
+    step.loss = 3
+    #expect(try method.pull(at.named(none), at.named(at.weights), at: step) == 0)
+    #expect(try Tensor.squaredNorm(of: at.named(none).all) == 0)
+    let value = try #require(try method.pull(at.named(at.zeros()), at.named(at.weights), at: at.step(4)))
+    #expect(abs(value - 2 * 0.1 * 3) < 1e-6, "\(value)")
+    // A resume knows it.
+    let again = try make(Hierarchical.self, ["auto_steps": 4, "lambda_scale": 2]).begin(stage)
+    try again.restore(method.state)
+    #expect(try again.pull(at.named(at.zeros()), at.named(at.weights), at: at.step(5)) == value)
+  }
+
+  @Test func theRawSoftmaxCollapsesAndSaysSo() throws {
+    #expect(LayerWeight.softmaxRaw.coefficients([11_729, 7_719]) == [1, 0])
+    for mode in LayerWeight.allCases {
+      for norms in [[1e8, 3, 0, 7e7], [2, 2, 2], [385, 2000, 11_729]] {
+        let alpha = mode.coefficients(norms)
+        #expect(abs(alpha.reduce(0, +) - 1) < 1e-12 && alpha.allSatisfy(\.isFinite), "\(mode) \(norms)")
+      }
+    }
+    let norms = [385.0, 900, 2000, 4000, 11_729]
+    let z = LayerWeight.softmaxZ.coefficients(norms), t = LayerWeight.softmaxTemp.coefficients(norms, tau: LayerWeight.deviation(norms))
+    #expect(z == t)
+    #expect(LayerWeight.effectiveLayers(LayerWeight.softmaxRaw.coefficients(norms)) == 1)
+    #expect(LayerWeight.effectiveLayers(LayerWeight.uniform.coefficients(norms)).rounded() == 5)
+    // In the method: norms of hundreds apart are enough, and scaling them by their mean would not help a module of 10⁶ elements.
+    let at = try PenaltyCase(), scratch = try Scratch()
+    var stage = at.stage
+    stage.weightHashes = ["b"]
+    stage.records = ["path_integral": try recorded(at.importance().mapValues { try $0 * 100 }, scratch, "path")]
+    let raw = try make(Hierarchical.self, ["lambda": 1, "layer_weight": "softmax_raw"]).begin(stage)
+    #expect(abs(raw.facts["effective_layers"]!.double! - 1) < 1e-6)
+    #expect(raw.warnings().first?.contains("layer_weight: sum") == true)
+    let sum = try make(Hierarchical.self, ["lambda": 1]).begin(stage)
+    #expect(sum.facts["effective_layers"]!.double! > 2 && sum.warnings().isEmpty)
+  }
+
+  @Test func wrongStartsAndModelsAreRefused() throws {
+    let at = try PenaltyCase(), scratch = try Scratch()
+    var stage = at.stage
+    stage.weightHashes = ["a"]
+    func complaint(_ knobs: JSONObject) -> String {
+      do { _ = try make(Hierarchical.self, knobs).begin(stage) } catch { return "\(error)" }
+      return ""
+    }
+    #expect(complaint(["lambda": 1]).contains("path_integral"))
+    stage.records = ["path_integral": try recorded(at.importance(), scratch, "path")]
+    #expect(complaint(["lambda": 1]).contains("nu_end"))
+    #expect(complaint(["lambda": 1, "reference": "base"]) == "")
+    #expect(complaint(["reference": "base"]).contains("auto watches 100 steps"))
+    stage.weightHashes = ["b"]
+    #expect(complaint(["lambda": 1, "reference": "base"]).contains("reference: base"))
+    stage.records = ["path_integral": try recorded(at.importance(), scratch, "path", facts: ["fingerprint": "other"])]
+    #expect(complaint(["lambda": 1]).contains("other names or shapes"))
+    stage.records = ["path_integral": try recorded(at.importance().mapValues { try $0 * 0 }, scratch, "path")]
+    #expect(complaint(["lambda": 1]).contains("0 everywhere"))
+    for knobs in [["lambda": -1], ["tau": 0], ["layer_weight": "softmax"], ["lambda_scale": -1]] as [JSONObject] {
+      #expect(throws: Problems.self) { try make(Hierarchical.self, knobs) }
+    }
+    #expect(throws: Problems.self) { try make(PathIntegral.self, ["xi": 0]) }
+  }
+
   @Test func controlsKeepTheMass() throws {
     let at = try PenaltyCase()
     let measured = try Importance(at.importance())

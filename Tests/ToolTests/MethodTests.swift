@@ -67,21 +67,63 @@ import Testing
     "l2: {lambda: 30}", "l2: {lambda: 0.05, form: gradient}", "l1: {lambda: 0.4}", "lisa: {layers: 1, every: 3}", "mofo", "gmt", "spider", "average: {decay: 0.8}",
     "talr", "dft", "ewc: {lambda: 5, data: TEXT, examples: 12, length: 32}",
     "ewc: {lambda: 5, data: TEXT, examples: 12, length: 32, fisher: sampled, form: decoupled, control: shuffled}",
+    "online_ewc: {lambda: 5, data: TEXT, examples: 12, length: 32, fisher: as_coded}",
+    "mas: {lambda: 5, data: TEXT, examples: 12, length: 32, output: log_probabilities}", "path_integral", "si: {lambda: 3}",
+    "rwalk: {lambda: 3, every: 3}", "si: {lambda: 3, importance: RECORDED}", "rwalk: {lambda: 3, every: 2, form: decoupled, importance: RECORDED}",
+    "hierarchical: {importance: RECORDED, auto_steps: 3, refresh_every: 2, layer_weight: softmax_z}",
+    "hierarchical: {importance: RECORDED, lambda: 10, form: decoupled, group: block, control: uniform}",
   ])
   func everyMethodResumesToTheByte(method: String) throws {
     let shop = try shop()
     let entry = (method.contains(":") ? "{\(method)}" : method).replacing("TEXT", with: shop.path + "/text.jsonl")
-    let lines = "method: \(entry)\nsteps: 9\ncheckpoint: {every: 4, keep: 9}\nprecision: bf16"
-    try tune(shop, "whole", lines)
-    try tune(shop, "again", lines)
+    var lines = "method: \(entry)\nsteps: 9\ncheckpoint: {every: 4, keep: 9}\nprecision: bf16"
+    if entry.contains("RECORDED") {
+      // A stage on other text records first, and the run goes on over its weights.
+      let recorder = method.hasPrefix("hierarchical") ? "path_integral" : String(method.prefix { $0 != ":" })
+      let knobs = recorder == "path_integral" ? "" : ": {lambda: 0}"
+      try tune(shop, "recorded", "method: {\(recorder)\(knobs.isEmpty ? ": {}" : knobs)}\nsteps: 6\nobjective: pretraining\ndata: \(shop.path)/text.jsonl")
+      lines = lines.replacing("RECORDED", with: shop.path + "/recorded")
+      for name in ["whole", "again"] {
+        let outcome = shop.holdfast("tune", try shop.recipe(name, lines), "--model", shop.path + "/recorded/final", "--initialize", "pretrained")
+        try #require(outcome.status == 0, "\(outcome.errors)")
+      }
+    } else {
+      try tune(shop, "whole", lines)
+      try tune(shop, "again", lines)
+    }
     // As if the second run had been killed after step 5: the newest checkpoint is step 4, and metrics go further.
     for step in ["8", "9"] { try Files.remove("\(shop.path)/again/checkpoints/step-00000\(step)") }
     try Files.remove(shop.path + "/again/final")
+    try Files.remove(shop.path + "/again/record")
     let outcome = shop.holdfast("resume", shop.path + "/again")
     try #require(outcome.status == 0, "\(outcome.errors)")
-    for file in ["metrics.jsonl", "final/model.safetensors", "checkpoints/step-000009/state.safetensors"] {
+    var files = ["metrics.jsonl", "final/model.safetensors", "checkpoints/step-000009/state.safetensors"]
+    for name in (try? Files.list(shop.path + "/whole/record")) ?? [] { files.append("record/\(name)/tensors.safetensors") }
+    for file in files {
       #expect(try shop.bytes("whole/" + file) == shop.bytes("again/" + file), "\(method): \(file)")
     }
+  }
+
+  /// With no strength nothing differs from plain tuning, and with a reference that is the start not even the first update does.
+  @Test func noStrengthIsPlainTuningToTheBit() throws {
+    let shop = try shop()
+    let text = "data: \(shop.path)/text.jsonl, examples: 8, length: 32"
+    try tune(shop, "recorded", "method: path_integral\nsteps: 4\ndata: \(shop.path)/text.jsonl\nobjective: pretraining")
+    func over(_ name: String, _ lines: String) throws -> [UInt8] {
+      let outcome = shop.holdfast("tune", try shop.recipe(name, lines), "--model", shop.path + "/recorded/final", "--initialize", "pretrained")
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      return try shop.bytes(name + "/final/model.safetensors")
+    }
+    let plain = try over("plain", "steps: 5"), one = try over("one", "steps: 1")
+    #expect(try over("recording", "steps: 5\nmethod: path_integral") == plain)
+    for (name, method) in [("h", "hierarchical: {importance: \(shop.path)/recorded, lambda: LAMBDA}"), ("e", "ewc: {\(text), lambda: LAMBDA}"), ("m", "mas: {\(text), lambda: LAMBDA}")] {
+      #expect(try over(name + "0", "steps: 5\nmethod: {\(method.replacing("LAMBDA", with: "0"))}") == plain, "\(name)")
+      #expect(try over(name + "1", "steps: 1\nmethod: {\(method.replacing("LAMBDA", with: "100"))}") == one, "\(name)")
+      #expect(try over(name + "2", "steps: 5\nmethod: {\(method.replacing("LAMBDA", with: "100"))}") != plain, "\(name)")
+    }
+    // The start of a recorded stage is not its end.
+    let wrong = shop.holdfast("tune", try shop.recipe("w", "method: {hierarchical: {importance: \(shop.path)/recorded, lambda: 1}}\nsteps: 2"), "--model", shop.path + "/base/final", "--initialize", "pretrained")
+    #expect(wrong.status == 1 && wrong.lacks("not what the recorded stage ended with") == [] && !Files.exists(shop.path + "/w"), "\(wrong.errors)")
   }
 
   @Test func pullsTowardTheStartBringWeightsNearerToIt() throws {

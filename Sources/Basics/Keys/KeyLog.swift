@@ -82,6 +82,14 @@ public struct KeyRow: Sendable, Hashable {
   public let fallback: String
   public let doc: String
 
+  package init(path: String, kind: String, unit: String, fallback: String, doc: String) {
+    self.path = path
+    self.kind = kind
+    self.unit = unit
+    self.fallback = fallback
+    self.doc = doc
+  }
+
   /// A Markdown table of keys.
   public static func markdown(_ rows: [KeyRow]) -> String {
     func cell(_ text: String) -> String {

@@ -41,6 +41,13 @@ package final class QuadraticPenalty {
     return value
   }
 
+  /// Σ (w · (θ − θ*)²)² of one parameter.
+  package func squaredCost(_ name: String, _ weight: Tensor) throws(EngineError) -> Double {
+    guard let importance = importance[name] else { return 0 }
+    let moved = try distance(name, weight)
+    return try Tensor.squaredNorm(of: [moved * moved * importance.cast(moved.dtype)])
+  }
+
   /// Moves the weights toward θ* in place: θ ← θ* + (θ − θ*) / (1 + 2 · rate · c · w).
   package func shrink(_ parameters: NamedTensors, rate: Double, strength: (String) -> Double) throws(EngineError) {
     for (name, weight) in zip(parameters.names, parameters.all) {

@@ -24,6 +24,7 @@ public final class Artifact {
     sha256 = manifest.files.first { $0.path == Self.tensors }?.sha256 ?? ""
     let about = try MappedFile(path: path + "/" + Self.description).json()
     facts = about["facts"]?.object ?? JSONObject()
+    self.about = about.object ?? JSONObject()
   }
 
   public var names: [String] { file.names.sorted() }
@@ -35,8 +36,12 @@ public final class Artifact {
     return try Tensor(bytes: file.bytes(name), shape: entry.shape, dtype: entry.dtype).to(device)
   }
 
-  /// Writes an artifact: whole in its place, or not there. One that is there already stays, since its address says what it holds.
-  package static func write(to path: String, tensors: [String: Tensor], facts: JSONObject, about: JSONObject) throws {
+  /// What was written beside the facts: what a preparation depended on, or where a recorded stage began and ended.
+  public let about: JSONObject
+
+  /// Writes an artifact: whole in its place, or not there. One that is there already stays, since its address says what it
+  /// holds, unless `replacing`.
+  package static func write(to path: String, tensors: [String: Tensor], facts: JSONObject, about: JSONObject, replacing: Bool = false) throws {
     let beside = path + ".partial"
     try Files.remove(beside)
     try Files.makeFolder(beside)
@@ -45,7 +50,7 @@ public final class Artifact {
     json["facts"] = .object(facts)
     try Files.writeAtomically(JSON.object(json).text(.pretty) + "\n", to: beside + "/" + description)
     try IntegrityManifest.seal(beside)
-    if Files.exists(path), (try? IntegrityManifest.verify(path)) == nil { try Files.remove(path) }
+    if Files.exists(path), replacing || (try? IntegrityManifest.verify(path)) == nil { try Files.remove(path) }
     if Files.exists(path) { return try Files.remove(beside) }
     try Files.rename(beside, to: path)
   }

@@ -21,7 +21,10 @@ extension Recipe {
 
       """
     page += KeyRow.markdown(rows)
-    if !methods.isEmpty { page += "\n## Methods and their knobs\n" }
+    if !methods.isEmpty {
+      page += "\n## Stages\n\nA recipe with `stages` trains several parts one after another; see [stages](methods/stages.md).\n\n" + StagedRecipe.documentation
+      page += "\n## Methods and their knobs\n"
+    }
     for method in methods {
       page += "\n### `\(method.name)`\n\n\(method.doc)\n"
       let knobs = KeyReader.document(method.read)

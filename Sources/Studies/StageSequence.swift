@@ -1,0 +1,179 @@
+internal import HoldfastBasics
+public import HoldfastDatasets
+internal import HoldfastEngine
+internal import HoldfastEvaluation
+internal import HoldfastMethods
+internal import HoldfastModels
+public import HoldfastRecords
+internal import HoldfastTokenizers
+public import HoldfastTraining
+
+/// Trains the stages of a recipe one after another and measures every task before, between and after them.
+///
+/// Each stage is a run with a folder of its own, `stage-1-NAME`, over the export of the one before: optimizer and draws are
+/// fresh, weights are rounded to the stored type, and what methods recorded is handed on. A stage whose scores stand is done;
+/// another one goes on where its newest checkpoint is.
+public struct StageSequence {
+  public enum Event: Sendable {
+    case measuring(String)
+    /// A stage begins or goes on, over the weights in a folder.
+    case training(PreparedRun, name: String, number: Int, of: Int, folder: String)
+    case measured(StageMatrix)
+  }
+
+  public enum Outcome: Sendable {
+    case finished(StageMatrix)
+    /// The observer stopped a stage.
+    case interrupted(RunResult)
+  }
+
+  public let recipe: StagedRecipe
+  public let folder: String
+  /// Where the first stage's model lies, if its recipe says so in another way.
+  public var place: String?
+  public var cache: DataCachePlace?
+  public var workers = 1
+  public var allowsOtherBits = false
+
+  public static let description = "stages.json"
+  public static let matrix = "matrix.json"
+
+  public init(_ recipe: StagedRecipe, in folder: String) {
+    self.recipe = recipe
+    self.folder = folder
+  }
+
+  /// The recipe that a sequence's folder was begun with.
+  public static func recipe(in folder: String, methods: [MethodKeys]) throws -> StagedRecipe {
+    let json = try MappedFile(path: folder + "/" + description).json()
+    return try StagedRecipe(json["recipe"]?.object ?? JSONObject(), subject: folder + "/" + description, methods: methods)
+  }
+
+  /// - Parameter console: watches a stage's run.
+  public func run(
+    surroundings: Surroundings, messages: @escaping (String) throws -> (any MessageRenderer)?, console: (PreparedRun, String) -> any RunObserver,
+    onEvent: (Event) throws -> Void
+  ) throws -> Outcome {
+    // What is wrong with any stage's data or items shows now, not after hours.
+    let items = try Dictionary(uniqueKeysWithValues: allTests.map { ($0.name, try read($0)) })
+    let base = place ?? recipe.stages[0].recipe.model
+    for stage in recipe.stages.dropFirst() { _ = try prepared(stage, recipe: stage.recipe, place: base, StagePlace(), messages) }
+    try begin()
+
+    var before: [ScoreRecord]?
+    if recipe.stages[0].recipe.initialize == .pretrained {
+      before = try scores(in: folder + "/before.json") { try onEvent(.measuring("the model before any stage")); return try measure(base, items, surroundings) }
+    }
+    var rows: [[ScoreRecord]] = []
+    for (number, stage) in recipe.stages.enumerated() {
+      let path = stageFolder(number)
+      if !Files.exists(path + "/scores.json") {
+        let own = number == 0 ? stage.recipe : try stage.recipe(over: stageFolder(number - 1) + "/final")
+        let where_ = StagePlace(
+          number: number, earlier: number == 0 ? nil : stageFolder(number - 1), earlierData: number == 0 ? [] : recipe.stages[number - 1].recipe.data)
+        let run = try prepared(stage, recipe: own, place: number == 0 ? base : own.model, where_, messages)
+        try onEvent(.training(run, name: stage.name, number: number + 1, of: recipe.stages.count, folder: path))
+        let observer = console(run, path)
+        let result: RunResult
+        if Files.exists(path + "/manifest.json") {
+          result = try Trainer.resume(run, in: path, allowOtherBits: allowsOtherBits, surroundings: surroundings, observer: observer)
+        } else {
+          try Files.remove(path)
+          result = try Trainer.start(run, in: path, surroundings: surroundings, observer: observer)
+        }
+        if result.end == .interrupted { return .interrupted(result) }
+      }
+      rows.append(try scores(in: path + "/scores.json") {
+        try onEvent(.measuring("after stage \(number + 1), \(stage.name)"))
+        return try measure(path + "/final", items, surroundings)
+      })
+      let matrix = matrix(before, rows)
+      try Files.writeAtomically(matrix.json.text(.pretty) + "\n", to: folder + "/" + Self.matrix)
+      try onEvent(.measured(matrix))
+    }
+    return .finished(matrix(before, rows))
+  }
+
+  // MARK: - Folders
+
+  private func stageFolder(_ number: Int) -> String { "\(folder)/stage-\(number + 1)-\(recipe.stages[number].name)" }
+
+  private func begin() throws {
+    let path = folder + "/" + Self.description
+    let json: JSON = ["format": 1, "recipe": .object(recipe.object)]
+    if Files.exists(path) {
+      var before = try MappedFile(path: path).json()["recipe"]?.object ?? JSONObject(), now = recipe.object
+      before["output"] = nil
+      now["output"] = nil
+      guard before == now else { throw Problems(folder, ["another sequence of stages is there; name another output"]) }
+      return
+    }
+    let isTaken = try Files.exists(folder) && (!Files.isFolder(folder) || !Files.list(folder).isEmpty)
+    if isTaken {
+      throw FileError(path: folder, doing: "begin a sequence of stages in", code: 0, reason: "something is there; name another output")
+    }
+    try Files.makeFolder(folder)
+    try Files.writeAtomically(json.text(.pretty) + "\n", to: path)
+  }
+
+  private func prepared(
+    _ stage: StagedRecipe.Stage, recipe: Recipe, place: String, _ position: StagePlace, _ messages: (String) throws -> (any MessageRenderer)?
+  ) throws -> PreparedRun {
+    do {
+      return try PreparedRun(recipe, methods: tuningMethods, place: place, workers: workers, cache: cache, stage: position, messages: messages)
+    } catch let problems as Problems {
+      throw Problems("stage \(stage.name): \(problems.subject)", problems.complaints)
+    }
+  }
+
+  // MARK: - Measuring
+
+  private var allTests: [StagedRecipe.Test] { recipe.stages.compactMap(\.test) + recipe.general }
+
+  private func read(_ test: StagedRecipe.Test) throws -> [EvaluationItem] {
+    let items = try ItemFile.read(test.path, needsOptions: test.kind == .choices)
+    return Array(items.prefix(test.items ?? items.count))
+  }
+
+  /// Scores of all tests in their order, kept in a file.
+  private func scores(in path: String, _ measure: () throws -> [ScoreRecord]) throws -> [ScoreRecord] {
+    if Files.exists(path) {
+      let list = try MappedFile(path: path).json().array ?? []
+      return try list.map { try ScoreRecord($0, subject: path) }
+    }
+    let scores = try measure()
+    try Files.writeAtomically(JSON.array(scores.map(\.json)).text(.pretty) + "\n", to: path)
+    return scores
+  }
+
+  private func measure(_ folder: String, _ items: [String: [EvaluationItem]], _ surroundings: Surroundings) throws -> [ScoreRecord] {
+    let tests = allTests
+    if tests.isEmpty { return [] }
+    let own = recipe.stages[0].recipe
+    try Torch.setThreads(own.threads ?? surroundings.cores)
+    guard let device = Device(own.device.rawValue), try device.isAvailable else { throw EngineError("the device \(own.device.rawValue) is not available") }
+    let evaluator = try Evaluator(model: ModelFolder(folder).load(device: device), tokenizer: Tokenizer(folder: folder))
+    return try tests.map { test in
+      let share: Estimate
+      switch test.kind {
+      case .answers: share = try evaluator.exactMatch(items[test.name]!, maximumTokens: test.maximumTokens).share
+      case .choices: share = try evaluator.choices(items[test.name]!).accuracy(.none)
+      }
+      return share.record(test.name, unit: "share of items", what: test.path)
+    }
+  }
+
+  private func matrix(_ before: [ScoreRecord]?, _ rows: [[ScoreRecord]]) -> StageMatrix {
+    let tasks = recipe.stages.compactMap { $0.test?.name }
+    var next = 0
+    let taught: [Int?] = recipe.stages.map { stage in
+      guard stage.test != nil else { return nil }
+      defer { next += 1 }
+      return next
+    }
+    return StageMatrix(
+      stages: recipe.stages.map(\.name), taught: taught, tasks: tasks, before: before.map { Array($0.prefix(tasks.count)) },
+      after: rows.map { Array($0.prefix(tasks.count)) }, general: recipe.general.map(\.name), generalBefore: before.map { Array($0.dropFirst(tasks.count)) },
+      generalAfter: rows.map { Array($0.dropFirst(tasks.count)) })
+  }
+}

@@ -1,0 +1,140 @@
+import HoldfastBasics
+import HoldfastDatasets
+import HoldfastRecords
+import Testing
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Sequences of stages as a user starts, kills and resumes them.
+@Suite(.serialized) struct StageTests {
+  /// Items of a family as `--answers` has them.
+  private func items(_ shop: Workshop, _ family: LittleWorld.Family, _ count: Int) throws -> String {
+    let lines = LittleWorld().items(family, .test, count: count).map {
+      (["prompt": .string($0.prompt), "completion": .string($0.completion)] as JSON).text()
+    }
+    return try shop.write(lines.joined(separator: "\n") + "\n", to: "\(family.rawValue)-test.jsonl")
+  }
+
+  private func recipe(_ shop: Workshop, _ name: String, method: String = "half", steps: Int = 6) throws -> String {
+    try shop.write(LittleWorld().jsonl(.sums, .train, count: 200), to: "sums.jsonl")
+    let clinic = try items(shop, .clinic, 12), sums = try items(shop, .sums, 12)
+    return try shop.recipe(name, """
+      method: \(method)
+      steps: \(steps)
+      batch: 2
+      checkpoint: {every: 2, keep: 9}
+      precision: bf16
+      general_tests: {counting: {path: \(try items(shop, .counting, 8))}}
+      stages:
+        - name: sums
+          data: \(shop.path)/sums.jsonl
+          test: {path: \(sums)}
+        - name: clinic
+          test: {path: \(clinic), items: 10}
+          learning_rate: 1.0e-3
+        - data: \(shop.path)/text.jsonl
+          objective: pretraining
+          epochs: 0.1
+      """)
+  }
+
+  private func files(_ shop: Workshop, _ run: String) throws -> [String: [UInt8]] {
+    var files: [String: [UInt8]] = ["matrix.json": try shop.bytes(run + "/matrix.json")]
+    for stage in ["stage-1-sums", "stage-2-clinic", "stage-3-3"] {
+      for name in ["metrics.jsonl", "final/model.safetensors", "scores.json"] { files["\(stage)/\(name)"] = try shop.bytes("\(run)/\(stage)/\(name)") }
+    }
+    return files
+  }
+
+  @Test(arguments: ["half", "{online_ewc: {lambda: 5, examples: 6, length: 32}}", "[{si: {lambda: 5}}, path_integral]"])
+  func killsAnywhereChangeNoBit(method: String) throws {
+    let shop = try Workshop(examples: 60)
+    let whole = shop.holdfast("tune", try recipe(shop, "whole", method: method))
+    try #require(whole.status == 0, "\(whole.errors)")
+    let expected = try files(shop, "whole")
+    let path = try recipe(shop, "killed", method: method)
+    var random = CounterGenerator(seed: 3, method)
+    var kills = 0
+    while true {
+      let begun = Files.exists(shop.path + "/killed/stages.json")
+      if !begun { try Files.remove(shop.path + "/killed") }
+      let process = Process(begun ? ["resume", shop.path + "/killed"] : ["tune", path], in: shop.path)
+      if kills < 6 {
+        usleep(UInt32(300_000 + random.below(1_200_000)))
+        process.kill()
+      }
+      let outcome = process.wait()
+      if outcome.status == 128 + SIGKILL {
+        kills += 1
+        continue
+      }
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      break
+    }
+    for (name, bytes) in try files(shop, "killed") { #expect(bytes == expected[name], "\(name) after \(kills) kills") }
+    let matrix = try MappedFile(path: shop.path + "/killed/matrix.json").json()
+    #expect(matrix["after"]?.array?.count == 3 && matrix["tasks"]?.array?.count == 2 && matrix["general"]?.array?.count == 1)
+    #expect(matrix["before"] == .null)  // it began with random weights
+  }
+
+  /// Each stage draws its own half and begins at the end of the one before.
+  @Test func stagesFollowOneAnother() throws {
+    let shop = try Workshop(examples: 60)
+    let outcome = shop.holdfast("tune", try recipe(shop, "run"))
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    #expect(outcome.lacks("average performance", "backward transfer", "taught before", "over all 2") == [], "\(outcome.output)")
+    var drawn: [[JSON]] = []
+    for (number, name) in ["stage-1-sums", "stage-2-clinic", "stage-3-3"].enumerated() {
+      let manifest = try Manifest(file: "\(shop.path)/run/\(name)/manifest.json")
+      #expect(manifest.facts["half"]?["stage"]?.int == number)
+      drawn.append(manifest.facts["half"]?["updated"]?.array ?? [])
+      if number > 0 { #expect(manifest.recipe["model"]?.string?.hasSuffix("/final") == true && manifest.recipe["initialize"] == "pretrained") }
+    }
+    #expect(Set(drawn).count == 3)
+    // A stage's run alone, over the same weights, is the same run.
+    let alone = shop.holdfast("tune", try shop.recipe("alone", "method: full\nsteps: 4\nbatch: 2"), "--model", shop.path + "/run/stage-1-sums/final", "--initialize", "pretrained")
+    #expect(alone.status == 0, "\(alone.errors)")
+    #expect(shop.holdfast("tune", shop.path + "/run.yaml").status == 0)  // nothing left to do
+    #expect(shop.holdfast("plan", shop.path + "/run.yaml").lacks("Stage sums", "Stage clinic", "Stage 3") == [])
+  }
+
+  @Test func aRecordedStageAnchorsTheNext() throws {
+    let shop = try Workshop(examples: 60)
+    let path = try shop.recipe("run", """
+      batch: 2
+      steps: 8
+      stages:
+        - {name: general, data: \(shop.path)/text.jsonl, objective: pretraining, method: path_integral}
+        - {name: domain, method: {hierarchical: {lambda: 20}}}
+      """)
+    let outcome = shop.holdfast("tune", path)
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    let manifest = try Manifest(file: shop.path + "/run/stage-2-domain/manifest.json")
+    #expect((manifest.facts["hierarchical"]?["effective_layers"]?.double ?? 0) > 2)
+    let terms = try RunFolder(shop.path + "/run/stage-2-domain").readMetrics().steps.map { $0.terms.first?.value ?? -1 }
+    #expect(terms[0] == 0 && terms.dropFirst().allSatisfy { $0 > 0 }, "\(terms)")
+  }
+
+  @Test func everythingWrongIsSaidAtOnce() throws {
+    let shop = try Workshop(examples: 10)
+    let path = try shop.recipe("run", """
+      steps: 2
+      bath: 3
+      general_tests: {b: {path: x.jsonl}}
+      stages:
+        - {name: a, steps: many}
+        - {name: a, model: other}
+        - {name: b, method: hlaf, test: {pth: y.jsonl}}
+      """)
+    let outcome = shop.holdfast("tune", path)
+    #expect(outcome.status == 64)
+    #expect(
+      outcome.lacks("bath: no such key", "a stands twice", "stages[1].model: stands beside stages", "there is no method hlaf; did you mean half?", "stages[0]", "stages[2].test") == [],
+      "\(outcome.errors)")
+    #expect(outcome.errors.split(separator: "\n").count { $0.contains("bath") } == 1, "\(outcome.errors)")
+    #expect(!Files.exists(shop.path + "/run"))
+  }
+}
