@@ -85,6 +85,8 @@ ct_status attention(ct_tensor, ct_tensor, ct_tensor, const ct_segment *, int64_t
 ct_status cached_attention(ct_tensor, ct_tensor, ct_tensor, const int64_t *, int64_t, double, ct_tensor *);
 ct_status head_loss(ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_tensor *);
 ct_status head_scores(ct_tensor, ct_tensor, ct_tensor, ct_tensor *, ct_tensor *);
+ct_status head_terms(ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_divergence, ct_tensor *, ct_tensor *, ct_tensor *);
+ct_status head_entropy(ct_tensor, ct_tensor, int64_t, ct_tensor *);
 ct_status adamw(ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_adamw, ct_update_rule);
 
 }  // namespace ct

@@ -437,6 +437,9 @@ const ct_api api = {
     .soft_shrink = [](ct_tensor a, double threshold, ct_tensor *out) { return produce(out, [&] { return at::softshrink(tensor(a), threshold); }); },
     .greater = [](ct_tensor a, ct_tensor b, ct_tensor *out) { return produce(out, [&] { return at::gt(tensor(a), tensor(b)); }); },
     .sign = [](ct_tensor a, ct_tensor *out) { return produce(out, [&] { return at::sign(tensor(a)); }); },
+
+    .head_terms = head_terms,
+    .head_entropy = head_entropy,
 };
 
 }  // namespace

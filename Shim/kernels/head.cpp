@@ -1,18 +1,9 @@
 // The vocabulary head with its loss, over chunks of tokens: logits never exist whole. The gradients are made in the
 // forward pass, while a chunk's probabilities are at hand, and only scaled in the backward pass.
-#include "vector.h"
+#include "head.h"
 
 namespace ct {
 namespace {
-
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
-
-constexpr int64_t chunk_elements = int64_t{1} << 25;  // logits that exist at one time
-
-int64_t chunk_rows(int64_t tokens, int64_t vocabulary) {
-  return std::max<int64_t>(1, std::min(tokens, std::max<int64_t>(64, chunk_elements / vocabulary)));
-}
 
 /// One row of logits: log-sum-exp in f32; with `scale` the row becomes scale · (softmax − one-hot).
 template <typename T>
@@ -82,14 +73,6 @@ Tensor chunk_loss(Tensor &logits, const Tensor &labels, const Tensor &weights, b
   return losses;
 }
 
-void check(const Tensor &hidden, const Tensor &weight, const Tensor &labels) {
-  TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && hidden.size(1) == weight.size(1) && labels.dim() == 1 &&
-                  labels.size(0) == hidden.size(0) && labels.scalar_type() == at::kLong,
-              "head: hidden ", hidden.sizes(), ", weight ", weight.sizes(), " and labels ", labels.sizes(), " do not fit");
-  if (labels.is_cpu() && labels.numel() > 0)
-    TORCH_CHECK(labels.max().item<int64_t>() < weight.size(0), "head: a label lies outside the vocabulary of ", weight.size(0));
-}
-
 struct HeadLoss : torch::autograd::Function<HeadLoss> {
   static Tensor forward(AutogradContext *context, const Tensor &hidden, const Tensor &weight, const Tensor &labels,
                         const std::optional<Tensor> &given, bool learns) {
@@ -97,32 +80,12 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
     bool to_hidden = learns && hidden.requires_grad(), to_weight = learns && weight.requires_grad();
     auto work = products_in_f32(hidden) ? at::kFloat : hidden.scalar_type();
     Tensor h = hidden.to(work), w = weight.to(work);
-    int64_t tokens = h.size(0), vocabulary = w.size(0), step = chunk_rows(tokens, vocabulary);
-    bool wide = work == at::kFloat || work == at::kDouble;
-    Tensor hidden_gradient = to_hidden ? at::empty_like(h) : Tensor(), weight_gradient;
+    Tensor hidden_gradient, weight_gradient;
     std::vector<Tensor> losses;
-    for (int64_t at_token = 0; at_token < tokens; at_token += step) {
-      int64_t count = std::min(step, tokens - at_token);
-      Tensor part = h.narrow(0, at_token, count);
-      Tensor logits = at::mm(part, w.t());
-      losses.push_back(chunk_loss(logits, labels.narrow(0, at_token, count),
-                                  weights.defined() ? weights.narrow(0, at_token, count) : Tensor(), to_hidden || to_weight));
-      if (to_hidden) {
-        Tensor target = hidden_gradient.narrow(0, at_token, count);
-        at::mm_out(target, logits, w);
-      }
-      if (to_weight) {
-        weight_products().fetch_add(1, std::memory_order_relaxed);
-        if (!weight_gradient.defined()) {
-          weight_gradient = at::mm(logits.t(), part);
-          if (!wide && count < tokens) weight_gradient = weight_gradient.to(at::kFloat);  // sums over chunks in f32
-        } else if (wide) {
-          weight_gradient.addmm_(logits.t(), part);
-        } else {
-          weight_gradient.add_(at::mm(logits.t(), part));
-        }
-      }
-    }
+    over_chunks(h, w, hidden_gradient, weight_gradient, to_hidden, to_weight, [&](Tensor &logits, int64_t first, int64_t count) {
+      losses.push_back(chunk_loss(logits, labels.narrow(0, first, count),
+                                  weights.defined() ? weights.narrow(0, first, count) : Tensor(), to_hidden || to_weight));
+    });
     context->save_for_backward({hidden_gradient, weight_gradient});
     context->saved_data["type"] = static_cast<int64_t>(hidden.scalar_type());
     auto sum_type = work == at::kDouble ? at::kDouble : at::kFloat;
@@ -133,12 +96,7 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
   static variable_list backward(AutogradContext *context, variable_list gradients) {
     auto saved = context->get_saved_variables();
     auto type = static_cast<at::ScalarType>(context->saved_data["type"].toInt());
-    auto scaled = [&](const Tensor &t) { return t.defined() ? t.mul(gradients[0].to(t.scalar_type())).to(type) : Tensor(); };
-    // bf16 is scaled in f32: the factor 1 / units must not be rounded first.
-    auto wide = [&](const Tensor &t) {
-      return t.defined() && t.scalar_type() == at::kBFloat16 ? t.to(at::kFloat).mul_(gradients[0]).to(type) : scaled(t);
-    };
-    return {wide(saved[0]), wide(saved[1]), Tensor(), Tensor(), Tensor()};
+    return {scaled(saved[0], gradients[0], type), scaled(saved[1], gradients[0], type), Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -156,7 +114,7 @@ ct_status head_loss(ct_tensor hidden, ct_tensor weight, ct_tensor labels, ct_ten
   return guarded([&] {
     const Tensor &h = tensor(hidden), &w = tensor(weight), &l = tensor(labels);
     Tensor factors = optional(weights);
-    check(h, w, l);
+    check_head(h, w, l);
     *out = handle(composed ? composed_loss(h, w, l, factors)
                            : HeadLoss::apply(h, w, l.contiguous(), given(weights), at::GradMode::is_enabled()));
   });
@@ -166,7 +124,7 @@ ct_status head_scores(ct_tensor hidden, ct_tensor weight, ct_tensor labels, ct_t
   return guarded([&] {
     at::NoGradGuard off;
     const Tensor &given = tensor(hidden), &l = tensor(labels);
-    check(given, tensor(weight), l);
+    check_head(given, tensor(weight), l);
     auto work = products_in_f32(given) ? at::kFloat : given.scalar_type();
     Tensor h = given.to(work), w = tensor(weight).to(work);
     int64_t tokens = h.size(0), step = chunk_rows(tokens, w.size(0));

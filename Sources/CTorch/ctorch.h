@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define CT_VERSION 3 /* the table only grows at its end, so a library serves callers of every older version */
+#define CT_VERSION 4 /* the table only grows at its end, so a library serves callers of every older version */
 
 typedef int32_t ct_status; /* 0: fine */
 
@@ -51,6 +51,13 @@ typedef struct {
   double gradient_scale; /* the gradient is multiplied by this first (clipping) */
   int64_t step;          /* from 1 */
 } ct_adamw;
+
+/* How the head compares two distributions p (the model's) and q (another's), both at a temperature. */
+typedef struct {
+  int32_t reverse;    /* 0: KL(q || p); 1: KL(p || q) */
+  int32_t masked;     /* 1: the label is taken out of both, which are normalised again */
+  double temperature; /* the divergence is multiplied by its square */
+} ct_divergence;
 
 /* Called in the backward pass to run a block again: writes one output for one input. */
 typedef ct_status (*ct_block)(void *_Nullable context, ct_tensor input, ct_tensor *_Nonnull output);
@@ -190,6 +197,15 @@ typedef struct {
   /* bool: a > b, element by element */
   ct_status (*_Nonnull greater)(ct_tensor a, ct_tensor b, ct_tensor *_Nonnull out);
   ct_status (*_Nonnull sign)(ct_tensor a, ct_tensor *_Nonnull out);
+
+  /* Since version 4. The head with two losses in one pass: Σ ce_weight · cross entropy (ce) + Σ kl_weight · divergence (kl) = total, of
+     which alone there is a gradient, to hidden and weight. Every token has a label. ce_weights or null, kl_weights f32 [tokens];
+     other_hidden [tokens, other width] and other_weight [vocabulary, other width] are the other model's. */
+  ct_status (*_Nonnull head_terms)(ct_tensor hidden, ct_tensor weight, ct_tensor labels, ct_tensor ce_weights, ct_tensor other_hidden,
+                                   ct_tensor other_weight, ct_tensor kl_weights, ct_divergence settings, ct_tensor *_Nonnull total,
+                                   ct_tensor *_Nonnull ce, ct_tensor *_Nonnull kl);
+  /* f32 [tokens]: entropy of the `count` likeliest continuations, normalised among themselves, nats; no gradient */
+  ct_status (*_Nonnull head_entropy)(ct_tensor hidden, ct_tensor weight, int64_t count, ct_tensor *_Nonnull out);
 } ct_api;
 
 /* The table, or null when the library is older than its caller. */

@@ -85,6 +85,53 @@ extension Tensor {
   }
 }
 
+/// How the model's distribution p is held against another model's q, token by token, at a temperature T; the value is multiplied by T²,
+/// so that the strength of its gradient does not depend on T (Hinton et al. 2015).
+public struct DivergenceKind: Sendable, Hashable {
+  public enum Direction: String, Sendable, Hashable, CaseIterable {
+    /// KL(q ‖ p): p has to cover what q may say.
+    case forward
+    /// KL(p ‖ q): p must not say what q would not.
+    case reverse
+  }
+  public var direction: Direction
+  /// The label is taken out of both distributions, which are normalised again: nothing pulls at the label's logit.
+  public var masksLabel: Bool
+  public var temperature: Double
+
+  public init(_ direction: Direction = .forward, masksLabel: Bool = false, temperature: Double = 1) {
+    self.direction = direction
+    self.masksLabel = masksLabel
+    self.temperature = temperature
+  }
+}
+
+extension Tensor {
+  /// Two losses of the vocabulary head in one pass, logits never whole: Σ weights · −log p(label), and Σ pulls · divergence from what another model
+  /// says of the same tokens. self: hidden [tokens, width]; weight [vocabulary, width]; labels i64 [tokens], one for each; weights (nil: all 1) and
+  /// pulls f32 [tokens]; the other's hidden states [tokens, w] and head [vocabulary, w]. Scalars in f32 (f64 for f64), nats; `total` is the
+  /// sum of both and alone has a gradient.
+  public func headTerms(
+    _ weight: Tensor, labels: Tensor, weights: Tensor? = nil, other: (hidden: Tensor, head: Tensor), pulls: Tensor, _ kind: DivergenceKind
+  ) throws(EngineError) -> (total: Tensor, crossEntropy: Tensor, divergence: Tensor) {
+    let settings = ct_divergence(
+      reverse: kind.direction == .reverse ? 1 : 0, masked: kind.masksLabel ? 1 : 0, temperature: kind.temperature)
+    var total = absent, ce = absent, kl = absent
+    try run {
+      $0.pointee.head_terms(
+        handle, weight.handle, labels.handle, weights?.handle ?? absent, other.hidden.handle, other.head.handle, pulls.handle, settings,
+        &total, &ce, &kl)
+    }
+    return (Tensor(total), Tensor(ce), Tensor(kl))
+  }
+
+  /// Entropy of the `count` likeliest continuations of each token, normalised among themselves: f32 [tokens], 0 … log count nats. self: hidden
+  /// [tokens, width]; weight [vocabulary, width]. No gradient.
+  public func headEntropy(_ weight: Tensor, likeliest count: Int) throws(EngineError) -> Tensor {
+    try Tensor.derive { $0.pointee.head_entropy(handle, weight.handle, Int64(count), $1) }
+  }
+}
+
 /// What becomes of the update that the optimizer proposes for one tensor. The default lets it through whole.
 public struct UpdateRule {
   /// f32 [rows]: the update of a row is scaled; 1 takes it whole and 0 keeps the row's bits.
