@@ -39,7 +39,7 @@ public struct SourceCount: Sendable, Hashable {
 public struct DataPlan: Sendable {
   public struct Settings: Sendable, Hashable, Codable {
     public var seed: UInt64
-    /// Positions of a row at most.
+    /// Positions of a row at most; a row of preference pairs takes twice as many.
     public var sequenceLength: Int
     public var packing: Packing
     /// Rows of a microbatch.
@@ -77,6 +77,7 @@ public struct DataPlan: Sendable {
     if settings.packing != .wrapped, longest > settings.sequenceLength {
       problems.add("an example fills \(longest) positions, but a row has \(settings.sequenceLength)")
     }
+    if dataset.isPairs, settings.packing == .wrapped { problems.add("preference pairs are not wrapped like texts") }
     if dataset.examples.count > Int(Int32.max) { problems.add("\(dataset.examples.count) examples are more than a plan can count") }
     try problems.check()
     self.dataset = dataset
@@ -110,7 +111,7 @@ public struct DataPlan: Sendable {
     let layout = layout(epoch)
     let perStep = settings.rows * settings.accumulate
     let from = (n - first) * perStep
-    let rows = (from..<min(from + perStep, layout.count)).map { layout.pieces($0, positions: dataset.positions) }
+    let rows = (from..<min(from + perStep, layout.count)).map { layout.pieces($0, positions: dataset.positions(ofItem:)) }
     let microbatches = stride(from: 0, to: rows.count, by: settings.rows).map { batch(rows[$0..<min($0 + settings.rows, rows.count)]) }
     return StepData(
       step: n, epoch: epoch, firstRow: from, rows: rows.count, microbatches: microbatches,
@@ -123,7 +124,7 @@ public struct DataPlan: Sendable {
       for segment in batch.segments {
         let start = segment.row * batch.length + segment.start
         let isLast = segment.offset + segment.length == dataset.positions(segment.example)
-        if segment.offset == 0 { counts[segment.source].examples += 1 }
+        if segment.offset == 0, segment.side == 0 { counts[segment.source].examples += 1 }
         counts[segment.source].tokens += segment.length + (isLast ? 1 : 0)
         counts[segment.source].trainedTokens += batch.labels[start..<(start + segment.length)].count { $0 != ignoreIndex }
       }
@@ -137,7 +138,8 @@ public struct DataPlan: Sendable {
 
   private func layout(_ epoch: Int) -> Layout {
     if let known = cache.layout(epoch) { return known }
-    let layout = settings.packing.layout(order(epoch), rowLength: settings.sequenceLength, positions: dataset.positions)
+    let layout = settings.packing.layout(
+      order(epoch), rowLength: settings.sequenceLength * dataset.itemSize, positions: dataset.positions(ofItem:))
     cache.keep(layout, epoch)
     return layout
   }
@@ -147,7 +149,7 @@ public struct DataPlan: Sendable {
     let sources = dataset.stores.indices
     func facts(_ source: Int) -> SourceFacts? { dataset.sources.indices.contains(source) ? dataset.sources[source] : nil }
     var chosen: [UInt32] = []
-    chosen.reserveCapacity(dataset.examples.count)
+    chosen.reserveCapacity(dataset.itemCount)
     for source in sources where facts(source)?.isWhole ?? true { chosen += dataset.indices(of: source) }
     var budgeted: [Int: [UInt32]] = [:]
     for source in sources {
@@ -202,7 +204,8 @@ public struct DataPlan: Sendable {
       var begin = number * store.tokenCount
       for index in pass(number, of: source) {
         if stretch.contains(begin) { result.append(index) }
-        begin += store.length(Int(index - base))
+        let first = Int(index - base) * dataset.itemSize
+        begin += (first..<first + dataset.itemSize).reduce(0) { $0 + store.length($1) }
       }
       number += 1
     }
@@ -219,7 +222,11 @@ public struct DataPlan: Sendable {
     var weights: [Float]?
     for (row, pieces) in rows.enumerated() {
       var start = 0
-      for piece in pieces {
+      let examples = dataset.isPairs
+        ? pieces.flatMap { piece in
+          [2 * piece.example, 2 * piece.example + 1].map { Piece(example: $0, offset: 0, length: dataset.positions($0)) }
+        } : pieces
+      for piece in examples {
         let (source, index) = dataset.place(piece.example)
         let store = dataset.stores[source]
         let first = store.range(index).lowerBound + piece.offset
@@ -240,7 +247,7 @@ public struct DataPlan: Sendable {
         segments.append(
           Segment(
             row: row, start: start, length: piece.length, source: source, example: piece.example,
-            offset: piece.offset))
+            offset: piece.offset, side: dataset.isPairs ? piece.example % 2 : 0))
         start += piece.length
       }
     }

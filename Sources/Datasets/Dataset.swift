@@ -79,14 +79,21 @@ public struct Dataset: Sendable {
   public let sources: [SourceFacts]
   /// One a source.
   let stores: [ExampleStore]
-  /// Index of each source's first example; one more at the end.
+  /// Whether examples 2i and 2i + 1 are a chosen and a rejected answer, which always stay together.
+  public let isPairs: Bool
+  /// Index of each source's first item; one more at the end.
   private let bases: [Int]
 
-  init(stores: [ExampleStore], sources: [SourceFacts]) {
+  init(stores: [ExampleStore], sources: [SourceFacts], isPairs: Bool = false) {
     self.stores = stores
     self.sources = sources
-    bases = stores.reduce(into: [0]) { $0.append($0.last! + $1.count) }
+    self.isPairs = isPairs
+    bases = stores.reduce(into: [0]) { $0.append($0.last! + $1.count / (isPairs ? 2 : 1)) }
   }
+
+  /// Examples of an item, which is what is shuffled and laid into rows: 1, or 2 of a pair.
+  var itemSize: Int { isPairs ? 2 : 1 }
+  var itemCount: Int { bases.last! }
 
   /// Examples made elsewhere, source by source.
   public init(examples: [Example], sources: [SourceFacts] = []) {
@@ -106,10 +113,11 @@ public struct Dataset: Sendable {
   ///   - rowLength: positions of a training row; nil: no example is too long.
   ///   - workers: threads that render; the result does not depend on how many.
   ///   - cache: where large sources are kept tokenized; nil: in memory.
+  ///   - pairs: every row is a preference pair, and gives two examples.
   /// - Throws: `Problems` with everything wrong with the settings, `FileError`, or `BadRowsError`.
   public init(
     reading sources: [DataSource], with renderer: ExampleRenderer, rowLength: Int?, tooLong: TooLong = .refuse,
-    badRows: BadRows = .refuse, limits: RowLimits = RowLimits(), workers: Int = 1, cache: DataCache? = nil
+    badRows: BadRows = .refuse, limits: RowLimits = RowLimits(), workers: Int = 1, cache: DataCache? = nil, pairs: Bool = false
   ) throws {
     var problems = Problems("data")
     if sources.isEmpty { problems.add("no source is named") }
@@ -126,6 +134,7 @@ public struct Dataset: Sendable {
       if let examples = source.examples, examples < 1 { problems.add("\(source.label): examples is \(examples), but must be 1 or more") }
       if let tokens = source.tokens, tokens < 1 { problems.add("\(source.label): tokens is \(tokens), but must be 1 or more") }
     }
+    for source in sources where pairs && source.turns != nil { problems.add("\(source.label): `turns` is not for preference pairs") }
     if !sources.isEmpty, !sources.contains(where: { $0.share == nil }) {
       problems.add("every source has a share; leave it away for the one whose examples are all to be seen each epoch")
     } else if sources.compactMap(\.share).reduce(0, +) >= 1 {
@@ -140,7 +149,7 @@ public struct Dataset: Sendable {
     var facts: [SourceFacts] = []
     for source in sources {
       let reading = SourceReading(
-        source: source, renderer: renderer, rowLength: rowLength, tooLong: tooLong, badRows: badRows, limits: limits, workers: workers)
+        source: source, renderer: renderer, rowLength: rowLength, tooLong: tooLong, badRows: badRows, limits: limits, workers: workers, pairs: pairs)
       var (store, fact) = try reading.run(cache: cache)
       if store.count == 0 {
         throw FileError(path: source.label, doing: "train on", code: 0, reason: "it yields no example")
@@ -151,30 +160,36 @@ public struct Dataset: Sendable {
       stores.append(store)
       facts.append(fact)
     }
-    self.init(stores: stores, sources: facts)
+    self.init(stores: stores, sources: facts, isPairs: pairs)
   }
 
   /// All examples; each is made when it is asked for.
-  public var examples: ExampleList { ExampleList(dataset: self, startIndex: 0, endIndex: bases.last!) }
+  public var examples: ExampleList { ExampleList(dataset: self, startIndex: 0, endIndex: itemCount * itemSize) }
   /// Tokens of all examples together.
   public var tokens: Int { stores.reduce(0) { $0 + $1.tokenCount } }
   /// Labels of all examples together.
   public var trainedTokens: Int { stores.reduce(0) { $0 + $1.trainedCount } }
 
-  /// Indices of a source's examples.
+  /// Indices of a source's items.
   func indices(of source: Int) -> Range<UInt32> { UInt32(bases[source])..<UInt32(bases[source + 1]) }
 
   /// An example's source, and its index there.
   func place(_ example: Int) -> (source: Int, index: Int) {
+    let item = example / itemSize
     var source = 0
-    while example >= bases[source + 1] { source += 1 }
-    return (source, example - bases[source])
+    while item >= bases[source + 1] { source += 1 }
+    return (source, example - bases[source] * itemSize)
   }
 
   /// Positions of an example: one fewer than its tokens, since the last is only ever a label.
   func positions(_ example: Int) -> Int {
     let (source, index) = place(example)
     return stores[source].length(index) - 1
+  }
+
+  /// Positions of an item.
+  func positions(ofItem item: Int) -> Int {
+    isPairs ? positions(2 * item) + positions(2 * item + 1) : positions(item)
   }
 
   /// Where an example's row stands, as `file:line`.

@@ -15,14 +15,17 @@ public struct Segment: Sendable, Hashable {
   public let example: Int
   /// The example's token that stands at `start`; above 0 only where wrapping cut a text.
   public let offset: Int
+  /// Of a pair 0 for the chosen and 1 for the rejected answer, one behind the other; else 0.
+  public let side: Int
 
-  public init(row: Int, start: Int, length: Int, source: Int, example: Int, offset: Int = 0) {
+  public init(row: Int, start: Int, length: Int, source: Int, example: Int, offset: Int = 0, side: Int = 0) {
     self.row = row
     self.start = start
     self.length = length
     self.source = source
     self.example = example
     self.offset = offset
+    self.side = side
   }
 }
 
@@ -43,6 +46,8 @@ public struct HostBatch: Sendable, Hashable {
   public let segments: [Segment]
   /// Labels that count.
   public let units: Int
+  /// Preference pairs.
+  public let pairs: Int
   /// Factors on the labels' losses, where there is a label; nil where all are 1. They do not change `units`.
   public let weights: [Float]?
 
@@ -60,5 +65,6 @@ public struct HostBatch: Sendable, Hashable {
     self.segments = segments
     self.weights = weights
     units = labels.count { $0 != ignoreIndex }
+    pairs = segments.count { $0.side == 1 }
   }
 }

@@ -14,6 +14,11 @@ public struct PreferencePair: Sendable, Hashable {
     sharedTokens = zip(chosen.ids, rejected.ids).prefix { $0 == $1 }.count
   }
 
+  /// What is said where pairs are learnt from and a source has none.
+  static func missing(_ format: DataFormat) -> String {
+    "its rows are \(format.rawValue), but the objective dpo learns from preference pairs: `prompt`, `chosen` and `rejected`"
+  }
+
   /// What is said where single answers are learnt.
   static let notHere =
     "these are preference pairs (`chosen`, `rejected`), which the objectives sft and pretraining do not learn from; they are for dpo. To learn the chosen answers alone: `format: prompt_completion` with `fields: {completion: chosen}`"
@@ -45,6 +50,9 @@ extension ExampleRenderer {
       return try one(Conversation.of(prompt: prompt, answer: answer, in: row), .messages)
     }
     let pair = PreferencePair(chosen: try side(chosen), rejected: try side(rejected))
+    if !pair.chosen.weights.isEmpty || !pair.rejected.weights.isEmpty {
+      throw RowError("messages of a pair have no `weight`: dpo compares whole answers")
+    }
     if pair.chosen.ids == pair.rejected.ids { throw RowError("`chosen` and `rejected` are the same") }
     return pair
   }

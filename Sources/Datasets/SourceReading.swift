@@ -46,6 +46,8 @@ struct SourceReading: Sendable {
   let limits: RowLimits
   /// Threads that render.
   let workers: Int
+  /// Rows are preference pairs, of which each gives two examples.
+  var pairs = false
 
   func run(cache: DataCache?) throws -> (ExampleStore, SourceFacts) {
     let paths = try SourceFiles.expand(source.paths)
@@ -73,7 +75,8 @@ struct SourceReading: Sendable {
       guard let chunk = try reader.next() else { return nil }
       // What the first readable row is decides for all, so it is found before rows go different ways.
       if format == nil { format = formatFound(in: chunk) }
-      if format == .preference { throw Problems(source.label, [PreferencePair.notHere]) }
+      if format == .preference, !pairs { throw Problems(source.label, [PreferencePair.notHere]) }
+      if let format, format != .preference, pairs { throw Problems(source.label, [PreferencePair.missing(format)]) }
       return (chunk, format)
     } work: { (chunk: RowChunk, format: DataFormat?) in
       var result = RenderedChunk(chunk)
@@ -89,7 +92,7 @@ struct SourceReading: Sendable {
       bad += result.bad.prefix(10 - bad.count)
     }
     facts.format = format
-    facts.examples = builder.count
+    facts.examples = builder.count / (pairs ? 2 : 1)
     facts.tokens = builder.tokenCount
     facts.trainedTokens = builder.trainedCount
     facts.longestExample = builder.longest
@@ -118,7 +121,7 @@ struct SourceReading: Sendable {
     let variables = JSON.object(source.variables).text()
     (source.name, source.paths, source.share, source.examples, source.tokens, source.fields) = (nil, [], nil, nil, nil, [:])
     source.variables = JSONObject()
-    return "\(source) \(fields) \(variables) \(String(describing: rowLength)) \(tooLong) \(badRows) \(limits)"
+    return "\(pairs ? "pairs " : "")\(source) \(fields) \(variables) \(String(describing: rowLength)) \(tooLong) \(badRows) \(limits)"
   }
 
   func formatFound(in chunk: RowChunk) -> DataFormat? {
@@ -135,9 +138,13 @@ struct SourceReading: Sendable {
         let row = try row.get().renamed(source.fields)
         let rowFormat: DataFormat
         if let format { rowFormat = format } else { rowFormat = try DataFormat(of: row) }
-        let (plain, form) = try rowFormat.plain(row, template: source.template)
-        for rendering in try renderer.render(plain.with(source.variables), format: form, trainOn: source.trainOn, turns: source.turns) {
-          try take(rendering, line: line, &result)
+        if pairs {
+          try take(renderer.renderPair(row.with(source.variables), template: source.template, trainOn: source.trainOn), line: line, &result)
+        } else {
+          let (plain, form) = try rowFormat.plain(row, template: source.template)
+          for rendering in try renderer.render(plain.with(source.variables), format: form, trainOn: source.trainOn, turns: source.turns) {
+            try take(rendering, line: line, &result)
+          }
         }
       } catch {
         result.badCount += 1
@@ -146,6 +153,19 @@ struct SourceReading: Sendable {
         }
       }
     }
+  }
+
+  private func take(_ pair: PreferencePair, line: Int, _ result: inout RenderedChunk) throws(RowError) {
+    // Both fit, or none is taken.
+    var sides = RenderedChunk(result)
+    for side in [pair.chosen, pair.rejected] { try take(side, line: line, &sides) }
+    result.truncated += sides.truncated > 0 ? 1 : 0
+    guard sides.dropped == 0, sides.kept.count == 2, sides.kept[0].ids != sides.kept[1].ids else {
+      result.dropped += 1
+      return
+    }
+    result.edgeTokens += sides.edgeTokens
+    for side in sides.kept { result.block.append(side, line: line) }
   }
 
   private func take(_ rendering: Rendering, line: Int, _ result: inout RenderedChunk) throws(RowError) {
@@ -171,13 +191,15 @@ struct SourceReading: Sendable {
       }
     }
     result.edgeTokens += rendering.edgeTokens
-    result.block.append(rendering, line: line)
+    if pairs { result.kept.append(rendering) } else { result.block.append(rendering, line: line) }
   }
 }
 
 /// What became of a chunk's rows.
 private struct RenderedChunk: Sendable {
   var block = ExampleBlock()
+  /// Sides of a pair, until both are there.
+  var kept: [Rendering] = []
   let file: Int
   let rows: Int
   var truncated = 0
@@ -190,4 +212,7 @@ private struct RenderedChunk: Sendable {
     file = chunk.file
     rows = chunk.rows.count
   }
+
+  /// Empty, of the same chunk.
+  init(_ other: RenderedChunk) { (file, rows) = (other.file, other.rows) }
 }

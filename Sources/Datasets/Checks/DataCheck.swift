@@ -11,6 +11,7 @@ public struct DataCheck: Sendable {
   private let badRows: BadRows
   private let limits: RowLimits
   private let workers: Int
+  private let pairs: Bool
   private var known = NearDuplicates()
   private var evaluation = NearDuplicates()
   private var hasEvaluation = false
@@ -19,9 +20,10 @@ public struct DataCheck: Sendable {
   ///   - tokenizer: whose special tokens end an answer, and whose unknown token is counted.
   ///   - rowLength: positions of a training row; nil: no example is too long.
   ///   - workers: threads that render; the result does not depend on how many.
+  ///   - pairs: whether preference pairs are learnt from, as dpo does.
   public init(
     tokenizer: Tokenizer, renderer: ExampleRenderer, rowLength: Int?, tooLong: TooLong = .refuse, badRows: BadRows = .refuse,
-    limits: RowLimits = RowLimits(), workers: Int = 1
+    limits: RowLimits = RowLimits(), workers: Int = 1, pairs: Bool = false
   ) {
     self.renderer = renderer
     special = tokenizer.specialIDs.union([tokenizer.endID].compactMap(\.self))
@@ -32,6 +34,7 @@ public struct DataCheck: Sendable {
     self.badRows = badRows
     self.limits = limits
     self.workers = workers
+    self.pairs = pairs
   }
 
   /// Remembers evaluation data, so that training rows that stand there are found. Bad rows of it are passed over.
@@ -79,7 +82,8 @@ public struct DataCheck: Sendable {
     if Double(result.badRows) > allowed * Double(result.rows) {
       result.refusals.append("\(result.badRows) of \(result.rows) rows cannot be trained on")
     }
-    if result.format == .preference { result.refusals.append(PreferencePair.notHere) }
+    if result.format == .preference, !pairs { result.refusals.append(PreferencePair.notHere) }
+    if let format = result.format, format != .preference, pairs { result.refusals.append(PreferencePair.missing(format)) }
     if result.examples == 0 { result.refusals.append("it yields no example") }
     return result
   }
@@ -147,14 +151,19 @@ public struct DataCheck: Sendable {
         let row = try row.get().renamed(source.fields)
         let rowFormat: DataFormat
         if let format { rowFormat = format } else { rowFormat = try DataFormat(of: row) }
-        let (bare, form) = try rowFormat.plain(row, template: source.template)
-        let plain = bare.with(source.variables)
-        if form == .messages, source.trainOn != .all,
-          let difference = try renderer.historyDifference(plain, trainOn: source.trainOn ?? .assistant)
-        {
-          result.differences.append(difference)
+        if pairs, rowFormat == .preference {
+          let pair = try renderer.renderPair(row.with(source.variables), template: source.template, trainOn: source.trainOn)
+          result.examples.append((line, [pair.chosen, pair.rejected]))
+        } else {
+          let (bare, form) = try rowFormat.plain(row, template: source.template)
+          let plain = bare.with(source.variables)
+          if form == .messages, source.trainOn != .all,
+            let difference = try renderer.historyDifference(plain, trainOn: source.trainOn ?? .assistant)
+          {
+            result.differences.append(difference)
+          }
+          result.examples.append((line, try renderer.render(plain, format: form, trainOn: source.trainOn, turns: source.turns)))
         }
-        result.examples.append((line, try renderer.render(plain, format: form, trainOn: source.trainOn, turns: source.turns)))
       } catch {
         result.bad.append(BadRow(path: chunk.path, line: line, reason: error.reason, isInArray: chunk.layout == .array))
       }

@@ -164,7 +164,7 @@ final class CacheWriter {
   }
 
   func finish(
-    _ facts: SourceFacts, trainedCount: Int, longest: Int, firsts: [Int], weightRuns: Int, index: [UnsafeRawBufferPointer]
+    _ facts: SourceFacts, trainedCount: Int, longest: Int, firsts: [Int], count: Int, weightRuns: Int, index: [UnsafeRawBufferPointer]
   ) throws -> ExampleStore {
     if tokenBytes % 8 != 0 { try write([0]) }
     let tail = JSON.object([
@@ -183,7 +183,7 @@ final class CacheWriter {
     text.withUnsafeBytes { known.update($0) }
     try text.withUnsafeBytes { try writer.write($0) }
     var footer: [UInt8] = []
-    for number in [tokenBytes, indexBytes, text.count, facts.examples] {
+    for number in [tokenBytes, indexBytes, text.count, count] {
       withUnsafeBytes(of: UInt64(number).littleEndian) { footer.append(contentsOf: $0) }
     }
     footer += CacheFile.digest(known.finish()) + CacheFile.magic

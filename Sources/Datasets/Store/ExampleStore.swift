@@ -183,7 +183,7 @@ final class StoreBuilder {
   func finish(_ facts: SourceFacts) throws -> ExampleStore {
     guard let cache, count > 0 else { return ExampleStore(arrays, firsts: firsts) }
     return try cache.finish(
-      facts, trainedCount: trainedCount, longest: longest, firsts: firsts,
+      facts, trainedCount: trainedCount, longest: longest, firsts: firsts, count: count,
       weightRuns: arrays.weights.count,
       index: [arrays.ends.bytes, arrays.weightStarts.bytes, arrays.lines.bytes, arrays.weightValues.bytes])
   }
