@@ -187,6 +187,9 @@ public struct Dataset: Sendable {
     return stores[source].length(index) - 1
   }
 
+  /// Tokens of an example, its last one included.
+  public func tokenCount(ofExample example: Int) -> Int { positions(example) + 1 }
+
   /// Positions of an item.
   func positions(ofItem item: Int) -> Int {
     isPairs ? positions(2 * item) + positions(2 * item + 1) : positions(item)

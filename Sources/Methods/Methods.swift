@@ -24,4 +24,12 @@ public let tuningMethods: [any TuningMethod.Type] = [
   WeightAverage.self,
   DynamicFineTuning.self,
   TokenAdaptiveReweighting.self,
+  EntropyAdaptiveFineTuning.self,
+  SelectiveTokenMasking.self,
+  EasySampleWeights.self,
+  KLToStart.self,
+  LearningWithoutForgetting.self,
+  TargetMaskedKL.self,
+  ReplayRegularization.self,
+  AnchoredSFT.self,
 ]

@@ -1,17 +1,51 @@
+internal import HoldfastBasics
 package import HoldfastDatasets
 package import HoldfastEngine
 package import HoldfastModels
 
 /// What is minimised: a sum over units, which the trainer divides once by a count taken on the host.
+protocol Objective {
+  /// Units of a microbatch, known before anything runs.
+  func units(_ batch: HostBatch) -> Int
+  /// What a held-out score is in.
+  var scoreUnit: String { get }
+  /// The loss of a microbatch, its head's pass included.
+  func loss(_ model: Decoder, _ forward: Forward, _ host: HostBatch, _ terms: HeadTerms) throws(EngineError) -> ObjectiveLoss
+  /// The loss of each unit of held-out data, nats, without gradient.
+  func scores(_ model: Decoder, _ forward: Forward, _ host: HostBatch) throws(EngineError) -> [Double]
+}
+
+/// What a microbatch came to.
+struct ObjectiveLoss {
+  /// The sum that is minimised; carries the gradient.
+  let total: Tensor
+  /// The objective's own part of it.
+  let value: Double
+  /// Other parts, and what is worth knowing, by name: sums over units.
+  var terms: [(name: String, value: Double)] = []
+}
+
+/// The sum over labels of −log p(label), each times its weight where there are weights, in f32 or better.
 ///
 /// Fine-tuning and pretraining differ in which tokens the data marks as labels, not in the loss.
-enum Objective {
-  /// Units of a microbatch: its labels. Known before anything runs.
-  static func units(_ batch: HostBatch) -> Int { batch.units }
+struct LabelObjective: Objective {
+  let scoreUnit = "nats a label"
 
-  /// Sum over labels of −log p(label), each times its weight where there are weights, in f32 or better.
-  static func loss(_ model: Decoder, _ forward: Forward, weights: Tensor? = nil) throws(EngineError) -> Tensor {
-    try forward.labelledHidden.headLoss(model.head.value, labels: forward.batch.labels, weights: weights)
+  func units(_ batch: HostBatch) -> Int { batch.units }
+
+  func loss(_ model: Decoder, _ forward: Forward, _ host: HostBatch, _ terms: HeadTerms) throws(EngineError) -> ObjectiveLoss {
+    let hidden = try forward.labelledHidden, head = model.head.value, labels = forward.batch.labels
+    guard let (name, term, reference) = terms.divergence else {
+      let total = try hidden.headLoss(head, labels: labels, weights: terms.weights)
+      return ObjectiveLoss(total: total, value: try total.item())
+    }
+    let (total, crossEntropy, divergence) = try hidden.headTerms(
+      head, labels: labels, weights: terms.weights, other: reference, pulls: term.pulls, term.kind)
+    return ObjectiveLoss(total: total, value: try crossEntropy.item(), terms: [(name, try divergence.item())])
+  }
+
+  func scores(_ model: Decoder, _ forward: Forward, _ host: HostBatch) throws(EngineError) -> [Double] {
+    try forward.labelledHidden.headScores(model.head.value, labels: forward.batch.labels).logProbabilities.doubles().map { -$0 }
   }
 }
 

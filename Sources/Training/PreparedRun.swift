@@ -66,7 +66,7 @@ public struct PreparedRun: Sendable {
     let kept = try cache.flatMap { try DataCache($0, recipe: recipe, tokenizer: tokenizer) }
     let dataset = try Dataset(
       reading: recipe.data, with: renderer, rowLength: packing == .wrapped ? nil : recipe.sequenceLength, tooLong: recipe.tooLong,
-      badRows: recipe.badRows, workers: workers, cache: kept)
+      badRows: recipe.badRows, workers: workers, cache: kept, pairs: recipe.objective == .dpo)
     data = try DataPlan(
       dataset,
       .init(
@@ -75,15 +75,15 @@ public struct PreparedRun: Sendable {
     heldOut = try recipe.evaluate.map { evaluate in
       let dataset = try Dataset(
         reading: evaluate.data, with: renderer, rowLength: packing == .wrapped ? nil : recipe.sequenceLength, tooLong: .truncate,
-        badRows: recipe.badRows, workers: workers, cache: kept)
+        badRows: recipe.badRows, workers: workers, cache: kept, pairs: recipe.objective == .dpo)
       return try DataPlan(
         dataset, .init(seed: 0, sequenceLength: recipe.sequenceLength, packing: packing, rows: recipe.batch.rows, shuffle: false))
     }
     preparations = try wanted.map { method, preparation in
       let wants = preparation.data
       let dataset = try Dataset(
-        reading: wants.sources, with: renderer, rowLength: wants.packing == .wrapped ? nil : wants.sequenceLength, tooLong: .truncate,
-        badRows: recipe.badRows, workers: workers, cache: kept)
+        reading: wants.sources, with: renderer, rowLength: wants.packing == .wrapped ? nil : wants.sequenceLength, tooLong: wants.tooLong,
+        badRows: recipe.badRows, workers: workers, cache: kept, pairs: wants.isPairs)
       return PreparedPreparation(
         method: method, preparation: preparation,
         plan: try DataPlan(dataset, .init(seed: wants.seed, sequenceLength: wants.sequenceLength, packing: wants.packing, rows: wants.rows)))
@@ -106,7 +106,7 @@ public struct PreparedRun: Sendable {
     if case .steps(let count) = recipe.duration { steps = count }
     var stage = StageFacts(model: model, seed: recipe.seed, stage: place.number, steps: steps)
     stage.isPlan = true
-    let stack = try MethodStack(recipe.methods, catalog: methods, stage: stage)
+    let stack = try MethodStack(recipe.methods, catalog: methods, stage: stage.of(recipe))
     let facts = PreparationFacts(model: model, recipe: recipe, trained: stack.everSelected(of: model.trainable.map(\.name), steps: steps),
       earlierData: place.earlierData)
     var problems = Problems("method"), result: [(method: String, preparation: Preparation)] = []
@@ -119,6 +119,12 @@ public struct PreparedRun: Sendable {
       }
     }
     try problems.check()
+    if recipe.objective == .dpo {
+      result.append(("dpo", PreferenceObjective.preparation("reference", recipe, recipe.data, seed: recipe.seed)))
+      if let evaluate = recipe.evaluate {
+        result.append(("dpo", PreferenceObjective.preparation("held_out_reference", recipe, evaluate.data, seed: 0)))
+      }
+    }
     return result
   }
 

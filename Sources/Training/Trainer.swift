@@ -27,6 +27,8 @@ public final class Trainer {
   private let source: any WeightSource
   private let stack: MethodStack
   private let candidates: [String]
+  private let objective: any Objective
+  private let reference: ReferenceModel
   private let optimizer: AdamW
   private let checkpoints: CheckpointStore
   private var trained: [Parameter] = []
@@ -101,6 +103,8 @@ public final class Trainer {
     /// Names that may train, in the model's order.
     let candidates: [String]
     private let stage: StageFacts
+    private(set) var objective: any Objective = LabelObjective()
+    let reference: ReferenceModel
 
     init(_ run: PreparedRun, _ surroundings: Surroundings) throws {
       self.run = run
@@ -117,13 +121,16 @@ public final class Trainer {
       model.recomputesBlocks = recipe.recompute == .block
       if let weights = source as? AdaptedWeights { try run.attach(to: model, weights: weights.adapter) }
       let facts = ModelFacts(model, adapter: recipe.adapter)
+      reference = ReferenceModel(beside: model) { [source] in
+        try Decoder(run.folder.configuration, weights: source, subject: recipe.model, dtype: recipe.precision.dtype, device: device)
+      }
       var stage = StageFacts(
           model: facts, seed: recipe.seed, stage: run.stage.number, steps: run.steps,
           pretrained: PretrainedWeights { [source, device] name in
             guard let parameter = facts.parameters.first(where: { $0.name == name }) else { throw EngineError("the model has no \(name)") }
             return try source.start(of: parameter).to(device)
           })
-      stage.adapter = recipe.adapter
+      stage = stage.of(recipe)
       if let earlier = run.stage.earlier { stage.records = try Self.records(of: earlier, device) }
       stage.device = device
       let models = try run.modelFacts()
@@ -163,6 +170,11 @@ public final class Trainer {
         ])
       }
       stack = try MethodStack(run.recipe.methods, catalog: run.methods, stage: stage, artifacts: artifacts)
+      if let known = artifacts["dpo"] {
+        objective = PreferenceObjective(
+          recipe: run.recipe.preference, reference: try known["reference"]!.tensor("log_probabilities").doubles(),
+          heldOutReference: try known["held_out_reference"]?.tensor("log_probabilities").doubles() ?? [])
+      }
       let others = manifest.facts
       manifest.facts = stack.facts
       manifest.facts["data"] = others["data"]
@@ -204,6 +216,8 @@ public final class Trainer {
     source = loaded.source
     stack = loaded.stack
     candidates = loaded.candidates
+    objective = loaded.objective
+    reference = loaded.reference
     optimizer = AdamW(loaded.run.recipe.optimizer)
     checkpoints = CheckpointStore(folder: folder.checkpoints, keep: loaded.run.recipe.checkpoint.keep)
     manifest = loaded.manifest
@@ -265,30 +279,34 @@ public final class Trainer {
     let data = run.data.step(step.number)
     try select(at: step)
     // THE denominator: counted on the host over all microbatches, before anything runs.
-    let units = data.microbatches.reduce(0) { $0 + Objective.units($1) }
+    let units = data.microbatches.reduce(0) { $0 + objective.units($1) }
     var gradients = Gradients()
-    var sum = 0.0
+    var sum = 0.0, terms: [(name: String, value: Double)] = []
     for (index, microbatch) in data.microbatches.enumerated() {
-      guard Objective.units(microbatch) > 0 else { continue }
+      guard objective.units(microbatch) > 0 else { continue }
       let batch = try Batch(microbatch, device: model.device)
       let forward = try model.forward(batch, adapters: run.adapterUse(step: step.number, microbatch: index))
-      let loss = try Objective.loss(model, forward, weights: stack.labelWeights(model, forward, at: step))
-      try (loss * (1 / Double(units))).backward()
+      let loss = try objective.loss(
+        model, forward, microbatch, stack.headTerms(model, forward, microbatch, reference, at: step))
+      try (loss.total * (1 / Double(units))).backward()
       try gradients.fold(trained)
-      sum += try loss.item()
+      sum += loss.value
+      for (name, value) in loss.terms {
+        let share = value / Double(units)
+        if let at = terms.firstIndex(where: { $0.name == name }) { terms[at].value += share } else { terms.append((name, share)) }
+      }
       tokensSeen += microbatch.segments.reduce(0) { $0 + $1.length }
     }
     var step = step
     step.loss = sum / Double(max(1, units))
     let named = try gradients.named(trained)
     let masters = NamedTensors(try trained.map { ($0.name, try slot($0).master) })
-    var terms: [(name: String, value: Double)] = []
     for method in stack.methods { try method.observe(named, masters, at: step) }
     for (name, method) in zip(stack.names, stack.methods) {
       if let value = try method.pull(named, masters, at: step) { terms.append((name, value)) }
     }
     let norm = try Tensor.squaredNorm(of: named.all).squareRoot()
-    guard sum.isFinite, norm.isFinite else { throw try nonFinite(step, sum, norm, named, data) }
+    guard sum.isFinite, norm.isFinite, terms.allSatisfy(\.value.isFinite) else { throw try nonFinite(step, sum, norm, named, data) }
     var scale = 1.0
     if let limit = run.recipe.optimizer.maxNorm { scale = min(1, limit / (norm + 1e-6)) }
     for parameter in trained {
@@ -376,9 +394,8 @@ public final class Trainer {
           rows += microbatch.rows
           guard microbatch.units > 0 else { continue }
           let forward = try model.forward(Batch(microbatch, device: model.device))
-          let scores = try forward.labelledHidden.headScores(model.head.value, labels: forward.batch.labels)
-          for score in try scores.logProbabilities.doubles() {
-            sum -= score
+          for score in try objective.scores(model, forward, microbatch) {
+            sum += score
             squares += score * score
             count += 1
           }
@@ -391,7 +408,7 @@ public final class Trainer {
       mean, step: state.step, minimumImprovement: run.recipe.earlyStopping?.minimumImprovement ?? 0)
     let score = ScoreRecord(
       name: "held_out.loss", value: mean, standardError: (variance / Double(max(1, count))).squareRoot(), count: count,
-      unit: "nats a label", what: plan.dataset.sources.map(\.path).joined(separator: ", "), step: state.step)
+      unit: objective.scoreUnit, what: plan.dataset.sources.map(\.path).joined(separator: ", "), step: state.step)
     return (score, isBest)
   }
 

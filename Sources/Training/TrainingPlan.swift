@@ -32,6 +32,8 @@ public struct TrainingPlan {
   public let precision: Recipe.Precision
   /// Bytes that methods keep beside weights, gradients and moments, by name.
   public let methodBytes: [(name: String, bytes: Int)]
+  /// Bytes of the frozen copy of the model that answers beside the one that trains; 0 where no method asks it.
+  public let referenceBytes: Int
 
   /// What must be learned before the first step.
   public struct Preparing: Sendable, Hashable {
@@ -55,7 +57,7 @@ public struct TrainingPlan {
     if case .steps(let count) = recipe.duration { steps = count }
     var stage = StageFacts(model: model, seed: recipe.seed, steps: steps)
     stage.isPlan = true
-    let stack = try MethodStack(recipe.methods, catalog: methods, stage: stage)
+    let stack = try MethodStack(recipe.methods, catalog: methods, stage: stage.of(recipe))
     preparations = try PreparedRun.preparations(recipe, configuration, methods).map { method, wanted in
       Preparing(
         method: method, name: wanted.name, forwardPasses: wanted.forwardPasses, backwardPasses: wanted.backwardPasses,
@@ -72,6 +74,10 @@ public struct TrainingPlan {
       let bytes = try type.make(entry).bytes(trained: count)
       return bytes > 0 ? (entry.name, bytes) : nil
     }
+    let needsReference = try recipe.methods.contains { entry in
+      try methods.first { $0.name == entry.name }.map { try $0.make(entry).needsReference } ?? false
+    }
+    referenceBytes = needsReference && recipe.adapter == nil ? model.count * (precision == .bf16 ? 2 : precision == .f64 ? 8 : 4) : 0
   }
 
   /// Elements that train.
@@ -89,6 +95,7 @@ public struct TrainingPlan {
     var result = [("weights", model.count * (precision == .bf16 ? 2 : size))]
     if precision == .bf16 { result.append(("float32 masters of what trains", 4 * count)) }
     result += [("gradients, summed", size * count), ("moments", 2 * size * count)]
+    if referenceBytes > 0 { result.append(("the reference model", referenceBytes)) }
     return result.map { (what: $0.0, bytes: $0.1) } + methodBytes.map { (what: "\($0.name) keeps", bytes: $0.bytes) }
   }
 

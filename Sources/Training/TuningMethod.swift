@@ -1,4 +1,5 @@
 public import HoldfastBasics
+internal import HoldfastDatasets
 public import HoldfastEngine
 public import HoldfastModels
 
@@ -12,8 +13,13 @@ public protocol TuningMethod: Sendable {
   static var summary: String { get }
   /// Reads the knobs; complaints stay in the reader.
   init(_ reader: KeyReader)
-  /// The parts of the update rule that it sets: two methods that set the same one do not stack.
+  /// The parts of a step that it decides: two methods that decide the same one do not stack.
   static var sets: Set<UpdatePart> { get }
+  /// Whether it looks at single labels, weighing their losses or holding them against the reference's. Such methods need an objective
+  /// that is a sum over labels, which dpo is not.
+  static var looksAtLabels: Bool { get }
+  /// Whether the model as the stage found it answers beside the one that trains: a second copy of the weights, unless an adapter trains.
+  var needsReference: Bool { get }
   /// Bytes that it keeps beside weights, gradients and moments, where so many parameters train.
   func bytes(trained: Int) -> Int
   /// What it must know before the first step. Asked before weights are read; run and kept before `begin` is called for the
@@ -34,6 +40,10 @@ public struct StageFacts {
   public let steps: Int
   /// The weights as the stage found them.
   public let pretrained: PretrainedWeights
+  /// Names of the data's sources, in the order of the recipe.
+  public internal(set) var sources: [String] = []
+  /// What is minimised.
+  public internal(set) var objective = Recipe.Objective.sft
   /// The method's own results of its preparations, by their names.
   package var artifacts: [String: Artifact] = [:]
   /// What methods recorded in the stage before, by the method's name.
@@ -53,6 +63,13 @@ public struct StageFacts {
     self.stage = stage
     self.steps = steps
     self.pretrained = pretrained
+  }
+
+  /// With what a recipe says of the whole run.
+  func of(_ recipe: Recipe) -> StageFacts {
+    var result = self
+    (result.objective, result.sources, result.adapter) = (recipe.objective, recipe.data.map(\.label), recipe.adapter)
+    return result
   }
 
   /// What a preparation of the method found; nil where a run is only planned or checked.
@@ -182,6 +199,8 @@ public protocol ActiveMethod: AnyObject {
   /// Weights of the labels of one microbatch, f32 [labels], without gradient; nil: all 1. They scale the labels' losses and
   /// never the count that these are divided by. A stack's weights multiply. The logged loss is the weighted one.
   func labelWeights(_ labels: LabelScores, at step: Step) throws(EngineError) -> Tensor?
+  /// A pull of the model's distribution toward the reference's at the labels of one microbatch, inside the same pass over the vocabulary; nil: none.
+  func divergence(_ labels: LabelScores, at step: Step) throws(EngineError) -> Divergence?
   /// Sees the task's own gradient, after the last microbatch, before penalties and clipping.
   func observe(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError)
   /// Adds the gradient of a penalty to the task's own, in place, after `observe` and before clipping; returns
@@ -218,26 +237,6 @@ public struct MethodRecord {
   }
 }
 
-/// What the model says of a microbatch's labels, looked up when first asked for and shared by a stack.
-public final class LabelScores {
-  private let model: Decoder
-  private let forward: Forward
-  private var known: Tensor?
-
-  init(_ model: Decoder, _ forward: Forward) {
-    self.model = model
-    self.forward = forward
-  }
-
-  /// log p of each label under the model as it is, f32 [labels], nats, without gradient. Costs a pass over the vocabulary.
-  public func logProbabilities() throws(EngineError) -> Tensor {
-    if let known { return known }
-    let scores = try forward.labelledHidden.detached().headScores(model.head.value, labels: forward.batch.labels).logProbabilities
-    known = scores
-    return scores
-  }
-}
-
 /// What the optimizer holds for one parameter, before its step.
 public struct Proposal {
   /// The gradient that the step will use, penalties included, not yet clipped.
@@ -262,6 +261,7 @@ extension ActiveMethod {
   public var selectionChanges: Bool { false }
   public var dropsMomentsOfUnselected: Bool { false }
   public func labelWeights(_ labels: LabelScores, at step: Step) throws(EngineError) -> Tensor? { nil }
+  public func divergence(_ labels: LabelScores, at step: Step) throws(EngineError) -> Divergence? { nil }
   public func observe(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) {}
   public func pull(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) -> Double? { nil }
   public func updateRule(for parameter: String, at step: Step, _ proposal: Proposal) throws(EngineError) -> UpdateRule { UpdateRule() }
@@ -274,11 +274,21 @@ extension ActiveMethod {
   public func restore(_ state: [String: Tensor]) throws(EngineError) {}
 }
 
-/// What only one method of a stack can say about an update.
-public enum UpdatePart: String, Sendable, Hashable { case rowScale, columnScale, mask, reference }
+/// What only one method of a stack can say about a step.
+public enum UpdatePart: String, Sendable, Hashable {
+  case rowScale, columnScale, mask, reference, divergence
+
+  /// What two methods that both set it do.
+  var clash: String {
+    self == .divergence
+      ? "both hold the model's answers against the reference's" : "both decide what becomes of an update (\(rawValue))"
+  }
+}
 
 extension TuningMethod {
   public static var sets: Set<UpdatePart> { [] }
+  public static var looksAtLabels: Bool { false }
+  public var needsReference: Bool { false }
   public func bytes(trained: Int) -> Int { 0 }
   public func preparations(_ facts: PreparationFacts) throws(Problems) -> [Preparation] { [] }
 
@@ -309,10 +319,13 @@ struct MethodStack {
       }
       for part in type.sets.sorted(by: { $0.rawValue < $1.rawValue }) {
         if let other = setters[part] {
-          problems.add("\(other) and \(type.name) both decide what becomes of an update (\(part.rawValue)), so they do not stack")
+          problems.add("\(other) and \(type.name) \(part.clash), so they do not stack")
           break
         }
         setters[part] = type.name
+      }
+      if type.looksAtLabels, stage.objective == .dpo {
+        problems.add("\(type.name) looks at single labels, but the objective dpo compares whole answers; it stacks with sft and pretraining")
       }
       do throws(Problems) {
         var own = stage
@@ -361,9 +374,20 @@ struct MethodStack {
 
   var dropsMomentsOfUnselected: Bool { methods.contains { $0.dropsMomentsOfUnselected } }
 
-  /// The product of all weights of labels, those of the data included; nil: all 1.
-  func labelWeights(_ model: Decoder, _ forward: Forward, at step: Step) throws(EngineError) -> Tensor? {
-    let labels = LabelScores(model, forward)
+  /// What all methods ask of the head together: the product of all weights of labels, those of the data included, and a divergence.
+  func headTerms(
+    _ model: Decoder, _ forward: Forward, _ host: HostBatch, _ reference: ReferenceModel, at step: Step
+  ) throws(EngineError) -> HeadTerms {
+    let labels = LabelScores(model, forward, host, reference)
+    var terms = HeadTerms(weights: try labelWeights(labels, forward, at: step))
+    for (name, method) in zip(names, methods) {
+      guard let term = try method.divergence(labels, at: step) else { continue }
+      terms.divergence = (name, term, try labels.referenceAnswers())
+    }
+    return terms
+  }
+
+  private func labelWeights(_ labels: LabelScores, _ forward: Forward, at step: Step) throws(EngineError) -> Tensor? {
     var product = forward.batch.weights
     for method in methods {
       guard let weights = try method.labelWeights(labels, at: step) else { continue }

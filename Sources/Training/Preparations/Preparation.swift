@@ -81,6 +81,10 @@ public struct PreparationData: Sendable, Hashable {
   public var limit: Int?
   /// Of the rows' order, and so of which ones a limit leaves. Not the recipe's, so that runs that differ in it share the result.
   public var seed: UInt64
+  /// What happens to an example longer than a row.
+  public var tooLong = TooLong.truncate
+  /// Rows are preference pairs.
+  public var isPairs = false
 
   public init(_ sources: [DataSource], sequenceLength: Int, packing: Packing = .none, rows: Int = 1, limit: Int? = nil, seed: UInt64 = 0) {
     self.sources = sources
@@ -128,6 +132,11 @@ public final class PreparationPass {
     let all = plan.stepsPerEpoch(0)
     count = min(limit.map { min(all, ($0 + plan.settings.rows - 1) / plan.settings.rows) } ?? all, most ?? all)
   }
+
+  /// Examples of the data; a pair has two.
+  public var exampleCount: Int { plan.dataset.examples.count }
+  /// Tokens of an example, its last one included.
+  public func tokenCount(ofExample example: Int) -> Int { plan.dataset.tokenCount(ofExample: example) }
 
   /// A microbatch, from 0. The last one may hold a few rows more than the limit says.
   public func microbatch(_ number: Int) -> HostBatch { plan.step(number).microbatches[0] }

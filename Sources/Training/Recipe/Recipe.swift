@@ -7,7 +7,7 @@ public import HoldfastDatasets
 /// what ran. `applying` reads it anew with other values.
 public struct Recipe: Sendable {
   public enum Initialize: String, KeyChoice { case pretrained, random }
-  public enum Objective: String, KeyChoice { case sft, pretraining }
+  public enum Objective: String, KeyChoice, Sendable { case sft, pretraining, dpo }
   public enum Precision: String, KeyChoice { case f32, bf16, f64 }
   public enum Recompute: String, KeyChoice { case none, block }
   public enum Device: String, KeyChoice { case cpu, cuda, mps }
@@ -18,6 +18,8 @@ public struct Recipe: Sendable {
   public let adapter: AdapterRecipe?
   public let methods: [MethodRecipe]
   public let objective: Objective
+  /// How pairs are learned from, under dpo.
+  public let preference: PreferenceRecipe
   public let data: [DataSource]
   public let sequenceLength: Int
   public let packing: Bool
@@ -95,7 +97,8 @@ public struct Recipe: Sendable {
       "initialize", default: .pretrained, doc: "Start from the folder's weights, or from random ones of its configuration.")
     adapter = reader.optionalSection("adapter", AdapterRecipe.init) ?? nil
     methods = Recipe.methods(reader, catalog)
-    objective = reader.value("objective", default: .sft, doc: "What is learned: answers (`sft`) or every token (`pretraining`).")
+    objective = reader.value("objective", default: .sft, doc: "What is learned: answers (`sft`), every token (`pretraining`), or which of two answers is the better one (`dpo`).")
+    preference = reader.when(objective == .dpo, "is read only with objective: dpo") { $0.section("dpo", shorthand: "beta", PreferenceRecipe.init) }
     data = reader.list("data", shorthand: "path", required: true, DataSource.init)
     sequenceLength = reader.value("sequence_length", default: 1024, in: 2..., unit: "tokens", doc: "Length of a row.")
     packing = reader.value(

@@ -218,3 +218,20 @@ public struct MethodKeys: Sendable {
     self.read = read
   }
 }
+
+/// How preference pairs are learned from.
+public struct PreferenceRecipe: Sendable, Hashable {
+  public enum Loss: String, KeyChoice, Sendable { case sigmoid, ipo }
+
+  public let beta: Double
+  public let loss: Loss
+  public let labelSmoothing: Double
+
+  init(_ reader: KeyReader) {
+    beta = reader.value("beta", default: 0.1, in: Above(0.0), doc: "How strongly the model is held to its start: the larger, the less it moves.")
+    loss = reader.value("loss", default: .sigmoid, doc: "`sigmoid`: of the paper; `ipo`: a squared distance from a margin of 1 / (2 beta) nats a label.")
+    labelSmoothing = reader.when(loss == .sigmoid, "is read only with loss: sigmoid") {
+      $0.value("label_smoothing", default: 0, in: 0...0.49, doc: "Share of pairs taken to be the wrong way round (conservative dpo).")
+    }
+  }
+}

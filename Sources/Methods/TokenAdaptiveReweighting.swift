@@ -1,26 +1,6 @@
-// Losses whose labels weigh differently, by what the model itself says of them. No weight carries a gradient, and the
-// loss is divided by the number of labels, never by the sum of weights.
 public import HoldfastBasics
 internal import HoldfastEngine
 public import HoldfastTraining
-
-/// Each label weighs its own probability, so that the gradient of a label is −∇p instead of −∇log p.
-///
-/// Source: Wu et al. 2025, "On the Generalization of SFT" (dynamic fine-tuning), arXiv 2508.05629.
-public struct DynamicFineTuning: TuningMethod {
-  public static let name = "dft"
-  public static let summary = "Each label's loss weighs the label's probability (dynamic fine-tuning)."
-
-  public init(_ reader: KeyReader) {}
-
-  public func begin(_ stage: StageFacts) -> any ActiveMethod { Active() }
-
-  private final class Active: ActiveMethod {
-    func labelWeights(_ labels: LabelScores, at step: Step) throws(EngineError) -> Tensor? {
-      try labels.logProbabilities().exp()
-    }
-  }
-}
 
 /// Each label weighs max(p^(1/τ), floor), where τ is the median loss of the microbatch's labels in nats.
 ///
@@ -29,6 +9,7 @@ public struct DynamicFineTuning: TuningMethod {
 public struct TokenAdaptiveReweighting: TuningMethod {
   public static let name = "talr"
   public static let summary = "Labels that the model finds unlikely weigh less, measured against the median loss (TALR)."
+  public static let looksAtLabels = true
 
   public let floor: Double
 
