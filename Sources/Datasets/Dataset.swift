@@ -107,6 +107,13 @@ public struct Dataset: Sendable {
     self.init(stores: blocks.map(ExampleStore.init), sources: sources)
   }
 
+  /// Pairs made elsewhere, all of one source: chosen, rejected, chosen, …
+  package init(pairs examples: [Example]) {
+    var block = ExampleBlock()
+    for example in examples { block.append(example.rendering, line: example.line) }
+    self.init(stores: [ExampleStore(block)], sources: [], isPairs: true)
+  }
+
   /// Reads and renders every source.
   ///
   /// - Parameters:

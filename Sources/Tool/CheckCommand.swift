@@ -39,7 +39,7 @@ struct CheckCommand: ParsableCommand {
     let renderer = ExampleRenderer(encoder: tokenizer, messages: try chatTemplate(setup.folder))
     var check = DataCheck(
       tokenizer: tokenizer, renderer: renderer, rowLength: setup.rowLength, tooLong: setup.tooLong, badRows: setup.badRows,
-      workers: Machine.processors)
+      workers: Machine.processors, pairs: setup.pairs)
     for source in setup.evaluation { try check.remember(evaluation: source) }
     var results: [SourceCheck] = []
     for (index, source) in setup.sources.enumerated() {
@@ -78,6 +78,8 @@ struct CheckCommand: ParsableCommand {
     var rowLength: Int?
     var tooLong = TooLong.refuse
     var badRows = BadRows.refuse
+    /// Preference pairs are learnt from.
+    var pairs = false
   }
 
   private func setup() throws -> Setup {
@@ -98,7 +100,8 @@ struct CheckCommand: ParsableCommand {
       }
       return Setup(
         folder: try modelFolder(recipe.model), sources: sources, evaluation: others + (recipe.evaluate?.data ?? []),
-        rowLength: isWrapped ? nil : sequenceLength ?? recipe.sequenceLength, tooLong: recipe.tooLong, badRows: recipe.badRows)
+        rowLength: isWrapped ? nil : sequenceLength ?? recipe.sequenceLength, tooLong: recipe.tooLong, badRows: recipe.badRows,
+        pairs: recipe.objective == .dpo)
     } catch let problems as Problems {
       printError("Error: \(problems)")
       throw ExitCode(64)

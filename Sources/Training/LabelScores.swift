@@ -1,6 +1,6 @@
-internal import HoldfastDatasets
+package import HoldfastDatasets
 public import HoldfastEngine
-internal import HoldfastModels
+package import HoldfastModels
 
 /// What is known of a microbatch's labels, looked up when first asked for and shared by a stack. Nothing of it carries a
 /// gradient.
@@ -14,7 +14,7 @@ public final class LabelScores {
   private var theirs: Tensor?
   private var found: (sources: [Int], examples: [Int], tokens: [Int])?
 
-  init(_ model: Decoder, _ forward: Forward, _ host: HostBatch, _ reference: ReferenceModel) {
+  package init(_ model: Decoder, _ forward: Forward, _ host: HostBatch, _ reference: ReferenceModel) {
     self.model = model
     self.forward = forward
     self.host = host
@@ -87,9 +87,14 @@ public struct Divergence {
 }
 
 /// What methods ask of the vocabulary head in one microbatch.
-struct HeadTerms {
+package struct HeadTerms {
   /// Factors on the labels' losses, f32 [labels]; nil: all 1.
-  var weights: Tensor?
+  package var weights: Tensor?
   /// The method that asks for it, what it asks for, and whom the model is held against.
-  var divergence: (name: String, term: Divergence, reference: (hidden: Tensor, head: Tensor))?
+  package var divergence: (name: String, term: Divergence, reference: (hidden: Tensor, head: Tensor))?
+
+  package init(weights: Tensor? = nil, divergence: (name: String, term: Divergence, reference: (hidden: Tensor, head: Tensor))? = nil) {
+    self.weights = weights
+    self.divergence = divergence
+  }
 }

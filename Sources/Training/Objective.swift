@@ -4,7 +4,7 @@ package import HoldfastEngine
 package import HoldfastModels
 
 /// What is minimised: a sum over units, which the trainer divides once by a count taken on the host.
-protocol Objective {
+package protocol Objective {
   /// Units of a microbatch, known before anything runs.
   func units(_ batch: HostBatch) -> Int
   /// What a held-out score is in.
@@ -16,24 +16,26 @@ protocol Objective {
 }
 
 /// What a microbatch came to.
-struct ObjectiveLoss {
+package struct ObjectiveLoss {
   /// The sum that is minimised; carries the gradient.
-  let total: Tensor
+  package let total: Tensor
   /// The objective's own part of it.
-  let value: Double
+  package let value: Double
   /// Other parts, and what is worth knowing, by name: sums over units.
-  var terms: [(name: String, value: Double)] = []
+  package var terms: [(name: String, value: Double)] = []
 }
 
 /// The sum over labels of −log p(label), each times its weight where there are weights, in f32 or better.
 ///
 /// Fine-tuning and pretraining differ in which tokens the data marks as labels, not in the loss.
-struct LabelObjective: Objective {
-  let scoreUnit = "nats a label"
+package struct LabelObjective: Objective {
+  package init() {}
 
-  func units(_ batch: HostBatch) -> Int { batch.units }
+  package let scoreUnit = "nats a label"
 
-  func loss(_ model: Decoder, _ forward: Forward, _ host: HostBatch, _ terms: HeadTerms) throws(EngineError) -> ObjectiveLoss {
+  package func units(_ batch: HostBatch) -> Int { batch.units }
+
+  package func loss(_ model: Decoder, _ forward: Forward, _ host: HostBatch, _ terms: HeadTerms) throws(EngineError) -> ObjectiveLoss {
     let hidden = try forward.labelledHidden, head = model.head.value, labels = forward.batch.labels
     guard let (name, term, reference) = terms.divergence else {
       let total = try hidden.headLoss(head, labels: labels, weights: terms.weights)
@@ -44,7 +46,7 @@ struct LabelObjective: Objective {
     return ObjectiveLoss(total: total, value: try crossEntropy.item(), terms: [(name, try divergence.item())])
   }
 
-  func scores(_ model: Decoder, _ forward: Forward, _ host: HostBatch) throws(EngineError) -> [Double] {
+  package func scores(_ model: Decoder, _ forward: Forward, _ host: HostBatch) throws(EngineError) -> [Double] {
     try forward.labelledHidden.headScores(model.head.value, labels: forward.batch.labels).logProbabilities.doubles().map { -$0 }
   }
 }

@@ -1,7 +1,7 @@
 internal import HoldfastBasics
-internal import HoldfastDatasets
-internal import HoldfastEngine
-internal import HoldfastModels
+package import HoldfastDatasets
+package import HoldfastEngine
+package import HoldfastModels
 #if canImport(Glibc)
 internal import Glibc
 #elseif canImport(Darwin)
@@ -17,14 +17,20 @@ internal import Darwin
 ///
 /// The loss depends on the labels' log-probabilities through Δ alone, so its gradient is that of a weighted cross entropy whose weights
 /// are the derivatives by each of them: two passes over the vocabulary, and no logits are kept.
-struct PreferenceObjective: Objective {
+package struct PreferenceObjective: Objective {
   let recipe: PreferenceRecipe
   /// log π₀ of each example's labels together, by example; of the held-out data too.
   let reference: [Double]
   let heldOutReference: [Double]
-  let scoreUnit = "nats a pair"
+  package let scoreUnit = "nats a pair"
 
-  func units(_ batch: HostBatch) -> Int { batch.pairs }
+  package init(recipe: PreferenceRecipe, reference: [Double], heldOutReference: [Double] = []) {
+    self.recipe = recipe
+    self.reference = reference
+    self.heldOutReference = heldOutReference
+  }
+
+  package func units(_ batch: HostBatch) -> Int { batch.pairs }
 
   /// An answer's labels: how many, and log π of all together.
   private struct Answer {
@@ -67,7 +73,7 @@ struct PreferenceObjective: Objective {
     }
   }
 
-  func loss(_ model: Decoder, _ forward: Forward, _ host: HostBatch, _ terms: HeadTerms) throws(EngineError) -> ObjectiveLoss {
+  package func loss(_ model: Decoder, _ forward: Forward, _ host: HostBatch, _ terms: HeadTerms) throws(EngineError) -> ObjectiveLoss {
     let hidden = try forward.labelledHidden, head = model.head.value, labels = forward.batch.labels
     let scores = try hidden.detached().headScores(head, labels: labels).logProbabilities.doubles()
     let answers = answers(scores, host)
@@ -88,7 +94,7 @@ struct PreferenceObjective: Objective {
     return ObjectiveLoss(total: total, value: value, terms: [("margin", margin), ("accuracy", right), ("chosen_reward", chosenReward)])
   }
 
-  func scores(_ model: Decoder, _ forward: Forward, _ host: HostBatch) throws(EngineError) -> [Double] {
+  package func scores(_ model: Decoder, _ forward: Forward, _ host: HostBatch) throws(EngineError) -> [Double] {
     let scores = try forward.labelledHidden.headScores(model.head.value, labels: forward.batch.labels).logProbabilities.doubles()
     let answers = answers(scores, host)
     return stride(from: 0, to: answers.count, by: 2).map { pair(answers[$0], answers[$0 + 1], heldOutReference).loss }

@@ -1,6 +1,6 @@
 internal import HoldfastBasics
 internal import HoldfastEngine
-internal import HoldfastModels
+package import HoldfastModels
 
 /// The model as the stage found it, frozen, which answers beside the one that trains.
 ///
@@ -11,7 +11,7 @@ public final class ReferenceModel {
   private let load: () throws -> Decoder
   private var copy: Decoder?
 
-  init(beside model: Decoder, load: @escaping () throws -> Decoder) {
+  package init(beside model: Decoder, load: @escaping () throws -> Decoder) {
     self.model = model
     self.load = load
   }

@@ -227,7 +227,7 @@ public struct PreferenceRecipe: Sendable, Hashable {
   public let loss: Loss
   public let labelSmoothing: Double
 
-  init(_ reader: KeyReader) {
+  package init(_ reader: KeyReader) {
     beta = reader.value("beta", default: 0.1, in: Above(0.0), doc: "How strongly the model is held to its start: the larger, the less it moves.")
     loss = reader.value("loss", default: .sigmoid, doc: "`sigmoid`: of the paper; `ipo`: a squared distance from a margin of 1 / (2 beta) nats a label.")
     labelSmoothing = reader.when(loss == .sigmoid, "is read only with loss: sigmoid") {
