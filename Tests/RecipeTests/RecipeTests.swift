@@ -57,6 +57,7 @@ struct RecipeTests {
 struct EveryKeyTests {
   /// Path → another valid value. `schedule.decay` is tried under its own kind.
   static let others: [String: String] = [
+    "dpo.beta": "0.3", "dpo.loss": "ipo", "dpo.label_smoothing": "0.2",
     "adapter.lora.rank": "4", "adapter.lora.alpha": "3", "adapter.lora.scaling": "rank_stabilized", "adapter.lora.dropout": "0.1",
     "adapter.lora.targets": "mlp", "adapter.lora.from": "a", "adapter.lora.over": "[a, b]", "adapter.adalora.over": "a", "adapter.lora.learning_rate_ratio": "16", "adapter.lora.freeze_a": "true",
     "adapter.dora.rank": "4", "adapter.dora.alpha": "3", "adapter.dora.scaling": "rank_stabilized", "adapter.dora.dropout": "0.1",
@@ -108,7 +109,9 @@ struct EveryKeyTests {
 
   @Test(arguments: others.keys.sorted())
   func changes(_ path: String) throws {
-    let before = try Recipe(Self.base)
+    var base = Self.base
+    if path.hasPrefix("dpo.") { base["objective"] = "dpo" }
+    let before = try Recipe(base)
     let key = path.split(separator: "[]").joined(separator: "[0]")
     let after = try before.applying(overrides: [(key, try #require(Self.others[path]))])
     let changed = Self.properties(before).merging(Self.properties(after)) { $0 == $1 ? "" : "changed" }.values
