@@ -83,7 +83,7 @@ let package = Package(
     tests("Decoding", ["Decoding", "Models", "Tokenizers", "Engine", "Basics"]),
     tests("Evaluation", ["Evaluation", "Decoding", "Models", "Datasets", "Tokenizers", "Engine", "Records", "Basics"]),
     tests("Methods", ["Methods", "Training", "Datasets", "Tokenizers", "Models", "Engine", "Basics"]),
-    tests("Studies", ["Studies", "Training", "Datasets", "Records", "Basics"]),
+    tests("Studies", ["Studies", "Training", "Methods", "Evaluation", "Datasets", "Tokenizers", "Models", "Engine", "Records", "Basics"]),
     tests("Tool", ["Records", "Datasets", "Models", "Engine", "Basics"]),
     tests("ChatTemplate", ["Tokenizers", "Basics"]),
     tests("Models", ["Evaluation", "Models", "Engine", "Basics"]),

@@ -83,6 +83,9 @@ public final class WeightFiles: Sendable {
 
   private static func cure(for folder: String) -> String {
     let names = (try? Files.list(folder)) ?? []
+    if names.contains("delta.safetensors") {
+      return "it holds a delta, only what was trained; join it with its base: holdfast blend --base BASE --tuned \(folder) --alpha 1 --output NEW"
+    }
     if let pickle = names.first(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pt") || $0.hasSuffix(".pth") }) {
       return "\(pickle) is a pickle, which can run code and is never read here; save the model again with safe_serialization=True"
     }

@@ -25,7 +25,9 @@ extension MergeRule {
     precondition(!tuned.isEmpty)
     let facts = ModelFacts(configuration: base.configuration, parameters: try base.configuration.parameters())
     try check(facts, tunedCount: tuned.count)
-    let from = try FileWeights(folder: base.path), others = try tuned.map { try FileWeights(folder: $0.path) }
+    let from = try FileWeights(folder: base.path), others = try tuned.map { tuned -> any WeightSource in
+      DeltaWeights.isDelta(tuned.path) ? try DeltaWeights(folder: tuned.path, base: from) : try FileWeights(folder: tuned.path)
+    }
     var parameters: [ParameterFacts] = []
     for (folder, other) in zip(tuned, others) {
       parameters = try WeightInterpolation.common(from, other, subject: "\(base.path) and \(folder.path)")

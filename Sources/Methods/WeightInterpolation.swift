@@ -26,7 +26,7 @@ public struct WeightInterpolation: MergeRule {
   }
 
   /// What both hold; everything in which they differ is named at once.
-  static func common(_ a: FileWeights, _ b: FileWeights, subject: String) throws(Problems) -> [ParameterFacts] {
+  static func common(_ a: any WeightSource, _ b: any WeightSource, subject: String) throws(Problems) -> [ParameterFacts] {
     var problems = Problems(subject), result: [ParameterFacts] = []
     let first = a.names ?? [], second = Set(b.names ?? [])
     for name in first {

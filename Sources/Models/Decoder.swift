@@ -70,12 +70,13 @@ public final class Decoder {
 
   private var linears: [Linear] { blocks.flatMap(\.linears) }
 
-  /// Runs everything but the head. `observe` sees "embed", "layer.N" and "final_norm", each [rows · length, hidden].
+  /// Runs everything but the head. `observe` sees "embed", "layer.N" and "final_norm", each [rows · length, hidden]; `taps` see
+  /// and change what goes on inside the layers.
   public func forward(
-    _ batch: Batch, adapters: AdapterUse = .on, observe: ((String, Tensor) throws(EngineError) -> Void)? = nil
+    _ batch: Batch, adapters: AdapterUse = .on, taps: Taps? = nil, observe: ((String, Tensor) throws(EngineError) -> Void)? = nil
   ) throws(EngineError) -> Forward {
     let sight = Sight.packed(rows: batch.rows, length: batch.length, spans: batch.spans)
-    let hidden = try run(batch.ids, positions: batch.positions, sight, adapters, observe: observe)
+    let hidden = try run(batch.ids, positions: batch.positions, sight, adapters, taps, observe: observe)
     return Forward(hidden: hidden, batch: batch)
   }
 
@@ -87,24 +88,27 @@ public final class Decoder {
     let positions = cache.lengths.flatMap { length in (0..<block).map { length + $0 } }
     let flat = try Tensor(ids.flatMap { $0 }, device: device)
     return try Torch.withoutGradients { () throws(EngineError) -> Tensor in
-      let hidden = try run(flat, positions: Tensor(positions, device: device), .cached(cache, block: block), adapters, observe: nil)
+      let hidden = try run(flat, positions: Tensor(positions, device: device), .cached(cache, block: block), adapters, nil, observe: nil)
       cache.advance(by: counts ?? Array(repeating: block, count: ids.count))
       return hidden
     }
   }
 
+  /// The final norm of hidden states [tokens, hidden]: what the head would see if the layers ended there.
+  public func normalized(_ hidden: Tensor) throws(EngineError) -> Tensor { try norm(hidden) }
+
   /// Logits [tokens, vocabulary] of hidden states [tokens, hidden], in the model's type.
   public func logits(_ hidden: Tensor) throws(EngineError) -> Tensor { try hidden.linear(head.value) }
 
   private func run(
-    _ ids: Tensor, positions: Tensor, _ sight: Sight, _ adapters: AdapterUse, observe: ((String, Tensor) throws(EngineError) -> Void)?
+    _ ids: Tensor, positions: Tensor, _ sight: Sight, _ adapters: AdapterUse, _ taps: Taps?, observe: ((String, Tensor) throws(EngineError) -> Void)?
   ) throws(EngineError) -> Tensor {
-    let pass = Pass(sight: sight, table: try RotaryTable(positions: positions, frequencies: frequencies), adapters: adapters)
+    let pass = Pass(sight: sight, table: try RotaryTable(positions: positions, frequencies: frequencies), adapters: adapters, taps: taps)
     var x = try ids.embedded(in: embedding.value)
     try observe?("embed", x)
     for (layer, block) in blocks.enumerated() {
       // Below the lowest trained layer nothing is recorded, so there is nothing to recompute.
-      let isRecorded = try recomputesBlocks ? x.requiresGradient ? true : block.isTrained(with: adapters) : false
+      let isRecorded = try recomputesBlocks && taps == nil ? x.requiresGradient ? true : block.isTrained(with: adapters) : false
       if isRecorded {
         x = try x.recomputing { (input: Tensor) throws(EngineError) -> Tensor in try block(input, pass) }
       } else {

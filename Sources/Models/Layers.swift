@@ -43,6 +43,10 @@ struct Pass {
   let sight: Sight
   let table: RotaryTable
   let adapters: AdapterUse
+  let taps: Taps?
+
+  /// What goes on where a tap may be open.
+  func tapped(_ place: Taps.Place, _ layer: Int, _ x: Tensor) throws(EngineError) -> Tensor { try taps?(place, layer, x) ?? x }
 }
 
 /// How attention sees a batch: packed spans while training and scoring, caches while decoding.
@@ -87,9 +91,14 @@ struct Attention {
     let context: Tensor
     switch pass.sight {
     case .packed(let rows, let length, let spans):
-      context = try Tensor.attention(
-        query: q.reshaped([rows, length, headCount, width]), key: k.reshaped([rows, length, groupCount, width]),
-        value: v.reshaped([rows, length, groupCount, width]), spans: spans, window: window, scale: scale)
+      q = try q.reshaped([rows, length, headCount, width])
+      k = try k.reshaped([rows, length, groupCount, width])
+      let v = try v.reshaped([rows, length, groupCount, width])
+      if let taps = pass.taps, taps.dropout > 0 {
+        context = try taps.attention(query: q, key: k, value: v, spans: spans, window: window, scale: scale, layer: layer)
+      } else {
+        context = try Tensor.attention(query: q, key: k, value: v, spans: spans, window: window, scale: scale)
+      }
     case .cached(let cache, let block):
       let rows = tokens / block
       let (keys, values) = try cache.extend(
@@ -98,21 +107,27 @@ struct Attention {
       context = try Tensor.cachedAttention(
         query: q.reshaped([rows, block, headCount, width]), key: keys, value: values, lengths: cache.lengths, window: window, scale: scale)
     }
-    return try output(context.reshaped([tokens, headCount * width]), pass)
+    return try output(pass.tapped(.context, layer, context.reshaped([tokens, headCount * width])), pass)
   }
 }
 
 struct MLP {
   let gate, up, down: Linear
+  let layer: Int
 
-  init(_ loader: WeightLoader, _ name: String, _ c: ModelConfiguration) throws {
+  init(_ loader: WeightLoader, _ name: String, _ c: ModelConfiguration, layer: Int) throws {
+    self.layer = layer
     gate = try Linear(loader, name + ".gate_proj", from: c.hiddenSize, to: c.intermediateSize, bias: c.mlpBias)
     up = try Linear(loader, name + ".up_proj", from: c.hiddenSize, to: c.intermediateSize, bias: c.mlpBias)
     down = try Linear(loader, name + ".down_proj", from: c.intermediateSize, to: c.hiddenSize, bias: c.mlpBias)
   }
 
   /// x [N, H] → [N, H]
-  func callAsFunction(_ x: Tensor, _ pass: Pass) throws(EngineError) -> Tensor { try down(gate(x, pass).swiglu(up(x, pass)), pass) }
+  func callAsFunction(_ x: Tensor, _ pass: Pass) throws(EngineError) -> Tensor {
+    guard let taps = pass.taps else { return try down(gate(x, pass).swiglu(up(x, pass)), pass) }
+    let product = try taps(.product, layer, gate(x, pass).swiglu(taps(.up, layer, up(x, pass))))
+    return try taps.dropped(taps(.down, layer, down(product, pass)), "down", layer)
+  }
 }
 
 struct Block {
@@ -127,14 +142,14 @@ struct Block {
     inputNorm = try RMSNorm(loader, name + ".input_layernorm", width: c.hiddenSize, epsilon: c.normEpsilon)
     attention = try Attention(loader, name + ".self_attn", c, layer: layer)
     postAttentionNorm = try RMSNorm(loader, name + ".post_attention_layernorm", width: c.hiddenSize, epsilon: c.normEpsilon)
-    mlp = try MLP(loader, name + ".mlp", c)
+    mlp = try MLP(loader, name + ".mlp", c, layer: layer)
     parameters = Array(loader.parameters[before...])
   }
 
   /// x [N, H] → [N, H]
   func callAsFunction(_ x: Tensor, _ pass: Pass) throws(EngineError) -> Tensor {
-    let attended = try x + attention(inputNorm(x), pass)
-    return try attended + mlp(postAttentionNorm(attended), pass)
+    let attended = try x + attention(pass.tapped(.attentionInput, mlp.layer, inputNorm(x)), pass)
+    return try attended + mlp(pass.tapped(.mlpInput, mlp.layer, postAttentionNorm(attended)), pass)
   }
 
   /// Its linear layers in the order of the architecture.

@@ -14,6 +14,24 @@ public struct RunReport: Sendable {
   /// Measured during the run and after it.
   public var scores: [ScoreRecord]
 
+  /// How far each module of each layer moved, relative to its size.
+  public struct Moved: Sendable {
+    /// From top to bottom.
+    public var modules: [String]
+    /// By module, then by layer.
+    public var cells: [[Double]]
+    /// Groups of weights, such as a layer, with their distance.
+    public var groups: [(name: String, relative: Double)]
+
+    public init(modules: [String], cells: [[Double]], groups: [(name: String, relative: Double)]) {
+      self.modules = modules
+      self.cells = cells
+      self.groups = groups
+    }
+  }
+  /// nil: not measured.
+  public var moved: Moved?
+
   public init(name: String, manifest: Manifest, steps: [StepRecord], timing: [TimingRecord], scores: [ScoreRecord]) {
     self.name = name
     self.manifest = manifest
@@ -37,6 +55,7 @@ public struct RunReport: Sendable {
       sections.append(Page.Section("Scores", blocks))
     }
     if !manifest.trained.isEmpty { sections.append(Page.Section("Who trained", [.table(trainedTable)])) }
+    if let moved { sections.append(Page.Section("How far it moved", blocks(moved))) }
     if let plot = ratePlot { sections.append(Page.Section("Learning rate", [.plot(plot)])) }
     sections.append(
       Page.Section(
@@ -136,6 +155,19 @@ public struct RunReport: Sendable {
       Table.Cell(Numbers.percent(manifest.trainedFraction) + " %", .strong),
     ])
     return table
+  }
+
+  private func blocks(_ moved: Moved) -> [Page.Block] {
+    let most = moved.cells.flatMap { $0 }.max() ?? 0
+    var table = Table(["part", "distance / size"])
+    for group in moved.groups { table.add([Table.Cell(group.name), Table.Cell(Numbers.significant(group.relative, 3))]) }
+    let map = RegionMap(
+      "Layers and modules", modules: moved.modules,
+      panels: [.init("", lines: ["full: \(Numbers.significant(most, 3))"], cells: moved.cells.map { $0.map { most > 0 ? $0 / most : 0 } }, group: "moved")])
+    return [
+      .plot(.regions(map)), .table(table),
+      .note("‖θ − θ⁰‖ / ‖θ⁰‖ from the start of the run; a cell is filled up to its share of the largest. `holdfast distance` shows several runs side by side."),
+    ]
   }
 
   private var fileTable: Table {

@@ -12,12 +12,14 @@ struct PlanCommand: ParsableCommand {
 
   @Argument(help: "The recipe, YAML or JSON.") var recipe: String
   @Flag(help: "One JSON object.") var json = false
+  @Flag(help: "A regular expression of the names that train, for trainers that choose by pattern.") var regex = false
   @Argument(parsing: .captureForPassthrough, help: .hidden) var overrides: [String] = []
 
   func run() throws {
     var flags = overrides
     let asJSON = json || flags.contains("--json")
-    flags.removeAll { $0 == "--json" }
+    let asRegex = regex || flags.contains("--regex")
+    flags.removeAll { $0 == "--json" || $0 == "--regex" }
     if flags.contains("--help") || flags.contains("-h") { throw CleanExit.helpRequest(self) }
     let plan: TrainingPlan
     if try StagedRecipe.has(file: recipe) {
@@ -35,6 +37,7 @@ struct PlanCommand: ParsableCommand {
       printError("Error: \(problems)")
       throw ExitCode(64)
     }
+    if asRegex { return print(plan.regularExpression) }
     print(asJSON ? JSON.object(facts(plan)).text() : text(plan), terminator: asJSON ? "\n" : "")
   }
 
@@ -72,6 +75,7 @@ struct PlanCommand: ParsableCommand {
     if let lowest = plan.lowestTrainedLayer, !plan.reachesEmbedding {
       out += "Backpropagation stops below layer \(lowest): \(lowest) of \(layers) layers are only passed forward\n"
     }
+    for warning in plan.warnings { out += "warning: \(warning)\n" }
     var table = Table(columns: [.init("memory without activations", .left), .init("GiB")])
     for (what, bytes) in plan.bytes { table.add([.init(what), .init(gib(bytes))]) }
     table.addRule()

@@ -1,8 +1,10 @@
 import ArgumentParser
 import HoldfastBasics
 import HoldfastDatasets
+import HoldfastModels
 import HoldfastRecords
 import HoldfastReports
+import HoldfastStudies
 import HoldfastTraining
 
 /// Shows a run on the terminal, writes its events for TensorBoard and its page, and passes Ctrl-C on to it.
@@ -75,9 +77,18 @@ final class RunConsole: RunObserver {
       throw ExitCode(ThisProcess.interruptedStatus)
     }
     let metrics = try result.folder.readMetrics()
-    let report = RunReport(
+    var report = RunReport(
       name: Files.name(of: result.folder.path), manifest: try Manifest(file: result.folder.manifest), steps: metrics.steps,
       timing: try result.folder.readTiming(), scores: metrics.scores)
+    if recipe.initialize == .pretrained, recipe.adapter == nil {
+      let distance = try WeightDistance(base: ModelFolder(modelFolder(recipe.model)), tuned: ModelFolder(result.folder.final))
+      var groups: [(name: String, relative: Double)] = [], seen: Set<String> = []
+      func name(_ part: WeightDistance.Part) -> String { part.layer.map { "layer \($0)" } ?? part.module }
+      for key in distance.parts.map(name) where seen.insert(key).inserted {
+        groups.append((key, WeightDistance.relative(distance.parts.filter { name($0) == key })))
+      }
+      report.moved = RunReport.Moved(modules: distance.modules, cells: distance.cells, groups: groups)
+    }
     try Files.writeAtomically(report.page.html, to: result.folder.report)
     printError("the run's page: \(result.folder.report)")
     print(result.folder.final)

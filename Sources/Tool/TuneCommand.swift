@@ -39,6 +39,10 @@ struct TuneCommand: ParsableCommand {
       return try TuneStages.run(staged, in: staged.output ?? "runs/\(ThisProcess.stamp())-stages", isStrict: isStrict)
     }
     let recipe = try readRecipe(flags)
+    if recipe.search != nil {
+      printError("Error: \(self.recipe): search: `holdfast search` reads it, `tune` trains by the method as it stands; take it out, or take the recipe that the search wrote")
+      throw ExitCode(64)
+    }
     let output = recipe.output ?? "runs/\(ThisProcess.stamp())-tune"
     let run = try PreparedRun(
       recipe, methods: tuningMethods, place: modelFolder(recipe.model), workers: Machine.processors,

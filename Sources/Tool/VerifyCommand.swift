@@ -1,5 +1,6 @@
 import ArgumentParser
 import HoldfastBasics
+import HoldfastModels
 import HoldfastRecords
 
 struct VerifyCommand: ParsableCommand {
@@ -11,6 +12,7 @@ struct VerifyCommand: ParsableCommand {
       """)
 
   @Argument(help: "Folder of a run, a checkpoint or an export.") var folder: String
+  @Option(help: "Of a delta, the model that it must belong to.") var base: String?
   @Flag(help: "Of a run, hash the data and the model's files too, which lie elsewhere.") var strict = false
 
   func run() throws {
@@ -30,6 +32,18 @@ struct VerifyCommand: ParsableCommand {
       } catch let problems as Problems {
         wrong += 1
         print("damaged  \(path)")
+        for complaint in problems.complaints { print("         \(complaint)") }
+      }
+    }
+    if let base {
+      let delta = DeltaWeights.isDelta(folder) ? folder : RunFolder(folder).final
+      guard DeltaWeights.isDelta(delta) else { throw Problems(folder, ["holds no \(DeltaWeights.file)"]) }
+      do {
+        _ = try DeltaWeights(folder: delta, base: FileWeights(folder: modelFolder(base)))
+        print("fits     \(base)")
+      } catch let problems as Problems {
+        wrong += 1
+        print("wrong base")
         for complaint in problems.complaints { print("         \(complaint)") }
       }
     }

@@ -40,6 +40,25 @@ package struct Export {
     try Files.rename(beside, to: path)
   }
 
+  /// The tensors that moved alone, over a base that they name; otherwise as `write`.
+  package func writeDelta(to path: String, moved: [String: Tensor], base: FileWeights) throws {
+    let beside = path + ".partial"
+    try Files.remove(beside)
+    try Files.makeFolder(beside)
+    let written = try moved.mapValues { try $0.to(.cpu).cast(folder.storedType) }
+    try DeltaWeights.write(written, base: base, to: beside)
+    try Files.writeAtomically(folder.configurationJSON.text(.pretty) + "\n", to: beside + "/config.json")
+    for file in tokenizerFiles + extras() { try copy(file, to: beside + "/" + Files.name(of: file)) }
+
+    let back = try DeltaWeights(folder: beside, base: base)
+    for (name, tensor) in written.sorted(by: { $0.key < $1.key }) where try !back.tensor(name).hasSameBits(as: tensor) {
+      throw FileError(path: beside, doing: "read back", code: 0, reason: "\(name) has other bits than were written")
+    }
+    try IntegrityManifest.seal(beside)
+    try Files.remove(path)
+    try Files.rename(beside, to: path)
+  }
+
   /// Small files that users expect to travel along.
   private func extras() -> [String] {
     let taken = Set(tokenizerFiles.map(Files.name(of:)))

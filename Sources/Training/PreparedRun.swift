@@ -1,21 +1,21 @@
-internal import HoldfastBasics
+public import HoldfastBasics
 public import HoldfastDatasets
 internal import HoldfastEngine
 public import HoldfastModels
-internal import HoldfastRecords
+package import HoldfastRecords
 internal import HoldfastTokenizers
 
 /// A recipe with everything it names read and checked, before any tensor is made: what is wrong shows here.
 public struct PreparedRun: Sendable {
-  public let recipe: Recipe
+  public private(set) var recipe: Recipe
   public let folder: ModelFolder
   public let tokenizerFiles: [String]
   public let data: DataPlan
   /// Held-out text whose loss is measured; nil where the recipe names none.
   public let heldOut: DataPlan?
-  public let steps: Int
+  public private(set) var steps: Int
   let methods: [any TuningMethod.Type]
-  let preparations: [PreparedPreparation]
+  private(set) var preparations: [PreparedPreparation]
   /// Where the run stands in a sequence of stages.
   public let stage: StagePlace
 
@@ -147,8 +147,33 @@ public struct PreparedRun: Sendable {
     return .training(seed: stream.next())
   }
 
+  /// The same run by another method or of another length; its data is not read again.
+  ///
+  /// - Throws: `Problems` with every key that decides what the data is and differs.
+  public func with(_ recipe: Recipe) throws(Problems) -> PreparedRun {
+    var problems = Problems("recipe")
+    for key in ["model", "initialize", "adapter", "objective", "data", "sequence_length", "packing", "too_long", "bad_rows", "batch", "seed", "evaluate"]
+    where self.recipe.resolved[key] != recipe.resolved[key] {
+      problems.add("\(key) is \(recipe.resolved[key]?.text(.spaced) ?? "absent"), but was \(self.recipe.resolved[key]?.text(.spaced) ?? "absent") where the data was read")
+    }
+    try problems.check()
+    var other = self
+    other.recipe = recipe
+    // What a method had to know beforehand it still has to know; nobody asks for more than the first recipe did.
+    other.preparations = preparations.filter { prepared in recipe.methods.contains { $0.name == prepared.method } }
+    for entry in recipe.methods where self.recipe.methods.first(where: { $0.name == entry.name }) != entry {
+      if preparations.contains(where: { $0.method == entry.name }) { problems.add("method: \(entry.name) has other knobs than where its data was read") }
+    }
+    try problems.check()
+    switch recipe.duration {
+    case .steps(let steps): other.steps = steps
+    case .epochs(let epochs): other.steps = data.steps(forEpochs: epochs)
+    }
+    return other
+  }
+
   /// Files of the model that decide the run: configuration, tokenizer and, unless drawn from the seed, weights.
-  func modelFacts() throws -> [FileFact] {
+  package func modelFacts() throws -> [FileFact] {
     var paths = [folder.path + "/config.json"] + tokenizerFiles
     if recipe.initialize == .pretrained { paths += try WeightFiles(folder: folder.path).files.map(\.path) }
     for path in (recipe.adapter?.over ?? []) + [recipe.adapter?.from].compactMap({ $0 }) {
@@ -162,7 +187,7 @@ public struct PreparedRun: Sendable {
     recipe.initialize == .random ? ["random \(recipe.seed)"] : model.filter { $0.path.hasSuffix(".safetensors") }.map(\.sha256)
   }
 
-  func dataFacts() -> [FileFact] {
+  package func dataFacts() -> [FileFact] {
     (data.dataset.sources + (heldOut?.dataset.sources ?? []) + preparations.flatMap(\.plan.dataset.sources)).flatMap(\.files).map {
       FileFact(path: $0.path, bytes: $0.bytes, sha256: $0.contentHash)
     }

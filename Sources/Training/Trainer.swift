@@ -462,14 +462,18 @@ public final class Trainer {
   /// The result as a model folder, or as PEFT's files of the adapter, read back and compared with the trained weights on the first rows of the data.
   private func export(step: Int) throws {
     let moved = optimizer.slots.mapValues(\.master), back: Decoder
+    let writer = Export(folder: run.folder, tokenizerFiles: run.tokenizerFiles)
     if let adapter = model.adapters.last {
       try AdapterExport(recipe: run.recipe, steps: run.steps)
         .write(adapter, masters: moved, source: source, model: model.configuration, to: folder.final)
       back = try Decoder(model.configuration, weights: source, subject: run.recipe.model, dtype: model.dtype, device: model.device)
       try run.attach(to: back, weights: AdapterFolder(folder.final).weights)
+    } else if run.recipe.export == .delta, let base = source as? FileWeights {
+      try writer.writeDelta(to: folder.final, moved: moved, base: base)
+      back = try Decoder(
+        model.configuration, weights: DeltaWeights(folder: folder.final, base: base), subject: folder.final, dtype: model.dtype, device: model.device)
     } else {
-      try Export(folder: run.folder, tokenizerFiles: run.tokenizerFiles)
-        .write(to: folder.final, parameters: model.parameters.map(\.facts), moved: moved, source: source)
+      try writer.write(to: folder.final, parameters: model.parameters.map(\.facts), moved: moved, source: source)
       back = try ModelFolder(folder.final).load(dtype: model.dtype, device: model.device)
     }
     let difference = try Torch.withoutGradients {

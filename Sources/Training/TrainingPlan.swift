@@ -34,6 +34,8 @@ public struct TrainingPlan {
   public let methodBytes: [(name: String, bytes: Int)]
   /// Bytes of the frozen copy of the model that answers beside the one that trains; 0 where no method asks it.
   public let referenceBytes: Int
+  /// What the user should hear.
+  public let warnings: [String]
 
   /// What must be learned before the first step.
   public struct Preparing: Sendable, Hashable {
@@ -58,6 +60,7 @@ public struct TrainingPlan {
     var stage = StageFacts(model: model, seed: recipe.seed, steps: steps)
     stage.isPlan = true
     let stack = try MethodStack(recipe.methods, catalog: methods, stage: stage.of(recipe))
+    warnings = stack.warnings().map { "\($0.method): \($0.text)" }
     preparations = try PreparedRun.preparations(recipe, configuration, methods).map { method, wanted in
       Preparing(
         method: method, name: wanted.name, forwardPasses: wanted.forwardPasses, backwardPasses: wanted.backwardPasses,
@@ -78,6 +81,34 @@ public struct TrainingPlan {
       try methods.first { $0.name == entry.name }.map { try $0.make(entry).needsReference } ?? false
     }
     referenceBytes = needsReference && recipe.adapter == nil ? model.count * (precision == .bf16 ? 2 : precision == .f64 ? 8 : 4) : 0
+  }
+
+  /// A regular expression that matches the whole names of what trains, and no other name of the model: for trainers that choose by
+  /// pattern.
+  public var regularExpression: String {
+    func escaped(_ text: some StringProtocol) -> String { text.split(separator: ".", omittingEmptySubsequences: false).joined(separator: #"\."#) }
+    var order: [[String]] = [], members: [[String]: [String]] = [:], others: [String] = []
+    var layers: [String: [String]] = [:], rests: [String] = []
+    for p in model.parameters where trained.contains(p.name) {
+      let words = p.name.split(separator: ".")
+      guard p.layer != nil, let at = words.firstIndex(of: "layers") else {
+        others.append(escaped(p.name))
+        continue
+      }
+      let rest = words[..<at].joined(separator: ".") + "\n" + words[(at + 2)...].joined(separator: ".")
+      if layers[rest] == nil { rests.append(rest) }
+      layers[rest, default: []].append(String(words[at + 1]))
+    }
+    // Tensors that train in the same layers share an alternative.
+    for rest in rests {
+      let parts = rest.split(separator: "\n"), key = [String(parts[0])] + layers[rest]!
+      if members[key] == nil { order.append(key) }
+      members[key, default: []].append(escaped(parts[1]))
+    }
+    let inLayers = order.map { key in
+      #"\#(escaped(key[0]))\.layers\.(?:\#(key.dropFirst().joined(separator: "|")))\.(?:\#(members[key]!.joined(separator: "|")))"#
+    }
+    return "^(?:" + (others + inLayers).joined(separator: "|") + ")$"
   }
 
   /// Elements that train.

@@ -103,6 +103,67 @@ struct HalfPlanTests {
     }
   }
 
+  /// A subset for each task: disjoint, nothing left out, sizes that differ by one at most in each layer and category.
+  @Test(arguments: ["category", "layer", "model"], [2, 3])
+  func tasksShareTheUnitsOut(strategy: String, tasks: Int) throws {
+    let facts = try facts(layers: 6)
+    let inLayers = facts.parameters.filter { $0.layer != nil }
+    let parts = try (0..<tasks).map { stage in
+      try selection(facts, ["tasks": .integer(tasks), "strategy": .string(strategy)], stage: stage).filter { $0.contains(".layers.") }
+    }
+    #expect(parts.reduce(0) { $0 + $1.count } == inLayers.count && Set(parts.flatMap { $0 }) == Set(inLayers.map(\.name)))
+    #expect(try selection(facts, ["tasks": .integer(tasks), "strategy": .string(strategy)], stage: tasks).filter { $0.contains(".layers.") } == parts[0])
+    if strategy == "category" {
+      for layer in 0..<6 {
+        let sizes = parts.map { counts($0, layer)[0] }
+        #expect(sizes.max()! - sizes.min()! <= 1 && sizes.reduce(0, +) == 4, "\(sizes)")
+      }
+    }
+  }
+
+  @Test func oneHalfForAllStagesIsAControl() throws {
+    let facts = try facts(layers: 6)
+    #expect(try selection(facts, ["redraw": "never"], stage: 3) == selection(facts, stage: 0))
+    #expect(try selection(facts, stage: 3) != selection(facts, stage: 0))
+  }
+
+  /// Scores decide inside the same counts; norms, which have none, are drawn still.
+  @Test func theLowestScoresAreTaken() throws {
+    let facts = try facts(layers: 4), units = try HalfPlan.units(of: facts)
+    var scores: [String: Double] = [:]
+    for (index, unit) in units.enumerated() where unit.category != .norm { scores[unit.name] = Double((index * 7) % 11) + Double(index) / 100 }
+    func draw(_ strategy: HalfPlan.Strategy, _ balance: HalfPlan.Balance = .count) -> [HalfPlan.Unit] {
+      HalfPlan.draw(
+        units: units, layerCount: 4, fingerprint: facts.fingerprint, ratio: 0.5, strategy: strategy, balance: balance, seed: 1, stage: 0, scores: scores)
+    }
+    for layer in 0..<4 {
+      let all = units.filter { $0.layer == layer && $0.category == .attention }.sorted { scores[$0.name]! < scores[$1.name]! }
+      let taken = draw(.category).filter { $0.layer == layer }
+      #expect(Set(taken.filter { $0.category == .attention }) == Set(all.prefix(2)) && taken.count { $0.category == .norm } == 1)
+    }
+    let model = draw(.model), scored = units.filter { $0.category != .norm }
+    #expect(model.count == 18 && Set(model.filter { $0.category != .norm }) == Set(scored.sorted { scores[$0.name]! < scores[$1.name]! }.prefix(14)))
+    let layers = draw(.layer), sums = (0..<4).map { l in units.filter { $0.layer == l }.compactMap { scores[$0.name] }.reduce(0, +) }
+    #expect(Set(layers.map(\.layer)) == Set((0..<4).sorted { sums[$0] < sums[$1] }.prefix(2)))
+    // Of the choices that balance bytes best, the lowest sum.
+    for unit in draw(.category, .bytes).filter({ $0.category == .attention && $0.layer == 0 }) { #expect(units.contains(unit)) }
+    #expect(draw(.category, .bytes).count { $0.category == .attention && $0.layer == 0 } == 2)
+  }
+
+  @Test func knobsThatDoNotStandTogetherAreNamed() throws {
+    func complaints(_ knobs: JSONObject) -> [String] {
+      do {
+        _ = try method(knobs)
+        return []
+      } catch let problems as Problems { return problems.complaints } catch { return ["\(error)"] }
+    }
+    #expect(complaints(["tasks": 2, "ratio": 0.5]).first?.contains("keep one") == true)
+    #expect(complaints(["tasks": 2, "redraw": "never"]).count == 1)
+    #expect(complaints(["choose": "importance"]).first?.hasPrefix("text") == true)
+    #expect(complaints(["choose": "least_moved"]).first?.hasPrefix("origin") == true)
+    #expect(complaints(["origin": "x"]).count == 1 && complaints(["text": ["data": "x.jsonl"]]).count == 1)
+  }
+
   @Test func whatCannotBeIsRefused() throws {
     let tied = try facts(layers: 2)
     #expect(throws: Problems.self) { try selection(tied, ["head": "freeze"]) }

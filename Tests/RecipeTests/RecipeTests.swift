@@ -84,6 +84,10 @@ struct EveryKeyTests {
     "evaluate.every": "20", "evaluate.rows": "100",
     "early_stopping.patience": "5", "early_stopping.minimum_improvement": "0.01", "checkpoint.every": "50",
     "checkpoint.keep": "3", "artifacts": "a", "report_every": "1", "output": "runs/x",
+    "search.speciality[].path": "d2.jsonl", "search.speciality[].name": "domain", "search.speciality[].measure": "likelihood",
+    "search.versatility[].path": "g2.jsonl", "search.versatility[].name": "general", "search.versatility[].measure": "choice",
+    "export": "delta", "search.items": "50", "search.answer_tokens": "8", "search.probe_budget": "0.2", "search.dv": "0.5", "search.es": "0.1",
+    "search.max_runs": "9", "search.budget": "3", "search.finalists": "2", "search.controls": "1",
   ]
 
   /// Every property of a recipe, those inside others too, as text.
@@ -98,7 +102,8 @@ struct EveryKeyTests {
   }
 
   static let base: JSONObject = RecipeTests.with(
-    ("evaluate", ["data": "u.jsonl"]), ("early_stopping", [:]), ("schedule", ["kind": "warmup_stable_decay"]))
+    ("evaluate", ["data": "u.jsonl"]), ("early_stopping", [:]), ("schedule", ["kind": "warmup_stable_decay"]),
+    ("search", ["speciality": "d.jsonl", "versatility": "g.jsonl"]))
 
   @Test func table() {
     let paths = Recipe.documentation().split(separator: "\n").filter { $0.hasPrefix("| `") }

@@ -91,6 +91,8 @@ extension HTML {
     .faint-curve { fill: none; stroke: var(--c); stroke-width: 1; opacity: 0.3; stroke-linejoin: round; }
     .band { fill: var(--c); opacity: 0.15; }
     .bar { fill: var(--c); }
+    .cell { fill: var(--grid); }
+    .frame { fill: none; stroke: var(--ink); stroke-width: 1.5; }
     .bar-whisker { stroke: var(--ink); stroke-width: 1.25; opacity: 0.7; }
     .base { --c: var(--ink); }
     .s0 { --c: var(--s0); } .s1 { --c: var(--s1); } .s2 { --c: var(--s2); } .s3 { --c: var(--s3); }

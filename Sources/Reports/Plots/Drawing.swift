@@ -34,6 +34,7 @@ extension Plot {
       case .scatter(let plot): plot.draw(paper, palette)
       case .lines(let plot): plot.draw(paper, palette)
       case .bars(let plot): plot.draw(paper, palette)
+      case .regions(let plot): plot.draw(paper, palette)
       }
     }.joined(separator: "\n")
   }
@@ -44,6 +45,7 @@ extension Plot {
     case .scatter(let plot): plot.points.map(\.group)
     case .lines(let plot): plot.lines.map(\.group)
     case .bars(let plot): plot.groups.flatMap(\.bars).map(\.group)
+    case .regions(let plot): plot.panels.map(\.group)
     }
   }
 
@@ -52,6 +54,7 @@ extension Plot {
     case .scatter(let plot): plot.title
     case .lines(let plot): plot.title
     case .bars(let plot): plot.title
+    case .regions(let plot): plot.title
     }
   }
 }

@@ -3,6 +3,7 @@ public enum Plot: Sendable, Hashable {
   case scatter(Scatter)
   case lines(Lines)
   case bars(Bars)
+  case regions(RegionMap)
 }
 
 /// What an axis shows.

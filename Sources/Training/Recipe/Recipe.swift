@@ -11,6 +11,7 @@ public struct Recipe: Sendable {
   public enum Precision: String, KeyChoice { case f32, bf16, f64 }
   public enum Recompute: String, KeyChoice { case none, block }
   public enum Device: String, KeyChoice { case cpu, cuda, mps }
+  public enum ExportKind: String, KeyChoice { case full, delta }
 
   public let model: String
   public let initialize: Initialize
@@ -43,6 +44,10 @@ public struct Recipe: Sendable {
   public let checkpoint: CheckpointRecipe
   /// Folder of what preparations found; nil: `artifacts` beside the run's folder.
   public let artifacts: String?
+  /// What the result holds.
+  public let export: ExportKind
+  /// What a search for the region to train measures; nil where none is described.
+  public let search: SearchRecipe?
   /// Steps between reports.
   public let reportEvery: Int
   /// The run folder; nil: the caller names one.
@@ -128,8 +133,14 @@ public struct Recipe: Sendable {
     artifacts = reader.optional(
       "artifacts", otherwise: "`artifacts` beside the run's folder",
       doc: "Folder where preparations of methods are kept, to be found again by resumes and by other runs that need the same.")
+    export = reader.value(
+      "export", default: .full,
+      doc: "`full`: a whole model; `delta`: the tensors that trained and the fingerprint of the base, which `blend` joins again.")
+    search = reader.optionalSection("search", SearchRecipe.init)
     reportEvery = reader.value("report_every", default: 10, in: 1..., unit: "steps", doc: "How often progress is reported.")
     output = reader.optional("output", otherwise: "a new folder in runs", doc: "The run folder.")
+    if export == .delta, adapter != nil { reader.complain("export", "is delta, but an adapter is exported as what it is: the adapter alone") }
+    if export == .delta, initialize == .random { reader.complain("export", "is delta, but a model from random weights has no base to lay it over") }
     if earlyStopping != nil, evaluate == nil, !reader.isDocumenting {
       reader.complain("early_stopping", "needs `evaluate`: there is no held-out loss to watch")
     }

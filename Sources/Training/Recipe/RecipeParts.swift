@@ -201,7 +201,7 @@ public struct MethodRecipe: Sendable, Hashable {
     self.knobs = knobs
   }
 
-  var json: JSON { knobs.isEmpty ? .string(name) : [name: .object(knobs)] }
+  package var json: JSON { knobs.isEmpty ? .string(name) : [name: .object(knobs)] }
 }
 
 /// A method's name and the keys it reads, so that a recipe is checked whole though Training knows no method.

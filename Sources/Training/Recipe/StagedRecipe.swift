@@ -121,7 +121,10 @@ public struct StagedRecipe: Sendable {
       do throws(Problems) {
         let recipe = try Recipe(part, methods: catalog)
         stages.append(Stage(name: name, test: test, recipe: recipe, source: part, catalog: catalog))
-        complaints.append([])
+        var refused: [String] = []
+        if recipe.export == .delta { refused.append("export: is delta, but a stage leaves a whole model to the next one") }
+        if recipe.search != nil { refused.append("search: does not stand beside stages") }
+        complaints.append(refused)
       } catch {
         complaints.append(error.complaints)
       }
