@@ -78,6 +78,7 @@ Tensor product(const Tensor &a, const Tensor &b);
 std::atomic<int64_t> &weight_products();
 
 ct_status linear(ct_tensor, ct_tensor, ct_tensor, ct_tensor *);
+ct_status adapted_linear(ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_tensor, double, ct_tensor *);
 ct_status rms_norm(ct_tensor, ct_tensor, double, ct_tensor *);
 ct_status rotary(ct_tensor, ct_tensor, ct_tensor, ct_tensor *);
 ct_status swiglu(ct_tensor, ct_tensor, ct_tensor *);

@@ -440,6 +440,8 @@ const ct_api api = {
 
     .head_terms = head_terms,
     .head_entropy = head_entropy,
+
+    .adapted_linear = adapted_linear,
 };
 
 }  // namespace

@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define CT_VERSION 4 /* the table only grows at its end, so a library serves callers of every older version */
+#define CT_VERSION 5 /* the table only grows at its end, so a library serves callers of every older version */
 
 typedef int32_t ct_status; /* 0: fine */
 
@@ -206,6 +206,10 @@ typedef struct {
                                    ct_tensor *_Nonnull ce, ct_tensor *_Nonnull kl);
   /* f32 [tokens]: entropy of the `count` likeliest continuations, normalised among themselves, nats; no gradient */
   ct_status (*_Nonnull head_entropy)(ct_tensor hidden, ct_tensor weight, int64_t count, ct_tensor *_Nonnull out);
+
+  /* Since version 5. A linear layer with a low-rank adapter: x·Wᵀ + bias + scale·(x·downᵀ)·upᵀ; down [rank, in], up [out, rank] */
+  ct_status (*_Nonnull adapted_linear)(ct_tensor input, ct_tensor weight, ct_tensor bias, ct_tensor down, ct_tensor up, double scale,
+                                       ct_tensor *_Nonnull out);
 } ct_api;
 
 /* The table, or null when the library is older than its caller. */

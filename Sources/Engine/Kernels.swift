@@ -21,6 +21,12 @@ extension Tensor {
     try Tensor.derive { $0.pointee.linear(handle, weight.handle, bias?.handle ?? absent, $1) }
   }
 
+  /// x · Wᵀ + b + scale · (x · Aᵀ) · Bᵀ, a linear layer with a low-rank adapter: down A [rank, in], up B [out, rank]. B · A is never
+  /// made; the input is kept for the backward pass only where W or A asks for a gradient.
+  public func linear(_ weight: Tensor, bias: Tensor? = nil, down: Tensor, up: Tensor, scale: Double) throws(EngineError) -> Tensor {
+    try Tensor.derive { $0.pointee.adapted_linear(handle, weight.handle, bias?.handle ?? absent, down.handle, up.handle, scale, $1) }
+  }
+
   /// Rows of a table. self: i64 ids [...]; weight [vocabulary, width]; gives [..., width].
   public func embedded(in weight: Tensor) throws(EngineError) -> Tensor {
     try Tensor.derive { $0.pointee.embedding(weight.handle, handle, $1) }

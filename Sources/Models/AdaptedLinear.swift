@@ -71,13 +71,18 @@ public final class AdaptedLinear {
 
   /// W·x + b with this adapter. x [N, in] → [N, out]
   func adapted(_ x: Tensor, bias: Tensor?, _ use: AdapterUse) throws(EngineError) -> Tensor {
-    guard let magnitude else {
-      return try add(to: x.linear(base.value, bias: bias), x, use)
-    }
-    let plain = try add(to: x.linear(base.value), x, use)
+    guard let magnitude else { return try sum(x, bias: bias, use) }
+    let plain = try sum(x, bias: nil, use)
     let scaled = try plain * (magnitude.value / norms().cast(magnitude.value.dtype))
     guard let bias else { return scaled }
     return try scaled + bias
+  }
+
+  /// W·x + b + s·B·A·x
+  private func sum(_ x: Tensor, bias: Tensor?, _ use: AdapterUse) throws(EngineError) -> Tensor {
+    // Dropped inputs are others than those of W.
+    if case .training = use, dropout > 0 { return try add(to: x.linear(base.value, bias: bias), x, use) }
+    return try x.linear(base.value, bias: bias, down: down(), up: b.value, scale: scale)
   }
 
   /// y + s·B·A·x: how a second adapter joins a first.

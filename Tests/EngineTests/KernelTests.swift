@@ -24,6 +24,38 @@ import Testing
     }
   }
 
+  @Test(arguments: types) func adaptedLinear(dtype: DType) throws {
+    var draw = try Draw(11)
+    for bias in [false, true, false, true] {
+      let tokens = draw.size(1...70), input = draw.size(1...90), output = draw.size(1...120), rank = draw.size(1...20)
+      let inputs =
+        [try draw.normal([tokens, input]), try draw.normal([output, input]), try draw.normal([rank, input]), try draw.normal([output, rank])]
+        + (bias ? [try draw.normal([output])] : [])
+      let errors = try KernelErrors(dtype, inputs, cotangent: draw.normal([tokens, output])) {
+        try $0[0].linear($0[1], bias: bias ? $0[4] : nil, down: $0[2], up: $0[3], scale: 1.7)
+      }
+      expect(errors, dtype, "[\(tokens), \(input)] to \(output) by rank \(rank)")
+    }
+  }
+
+  /// Whoever is frozen gets no gradient, and the others the same bits as if nobody were.
+  @Test(arguments: types) func adaptedLinearComputesOnlyWhatIsAskedFor(dtype: DType) throws {
+    let draw = try Draw(12)
+    let inputs = try [draw.normal([30, 24]), draw.normal([18, 24]), draw.normal([4, 24]), draw.normal([18, 4])].map { try $0.cast(dtype) }
+    func gradients(_ trained: [Bool]) throws -> [Tensor?] {
+      try Differentiated(inputs, trained: trained) { try $0[0].linear($0[1], down: $0[2], up: $0[3], scale: 0.5) }.gradients
+    }
+    let all = try gradients([true, true, true, true])
+    for code in 1..<15 {
+      let trained = (0..<4).map { code >> $0 & 1 == 1 }, before = try Torch.weightGradientProducts
+      for (i, gradient) in try gradients(trained).enumerated() {
+        #expect((gradient != nil) == trained[i])
+        if let gradient { #expect(try gradient.hasSameBits(as: all[i]!)) }
+      }
+      #expect(try Torch.weightGradientProducts - before == trained[1...].count { $0 })
+    }
+  }
+
   @Test(arguments: types) func rmsNorm(dtype: DType) throws {
     var draw = try Draw(2)
     for rows in [1, 17, 256, 700] {

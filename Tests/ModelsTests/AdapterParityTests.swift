@@ -18,7 +18,7 @@ import Testing
   }
 
   private func batch(_ reference: [String: Tensor]) throws -> Batch {
-    let ids = try reference["input_ids"]!, shape = try ids.shape, length = shape[1]
+    let ids = reference["input_ids"]!, shape = try ids.shape, length = shape[1]
     let flat = try ids.ints(), given = try reference["labels"]!.ints()
     // Ours is the label of the next token.
     let labels = flat.indices.map { $0 % length + 1 < length ? given[$0 + 1] : -100 }

@@ -119,6 +119,15 @@ import Testing
     #expect(recorded["embed"] == false && recorded["layer.0"] == false && recorded["layer.1"] == true && recorded["layer.3"] == true)
   }
 
+  /// The frozen weights cost no products for their gradients: there is one for each A and each B.
+  @Test func onlyTheFactorsCostWeightGradients() throws {
+    let model = try adapted(.lora, dtype: .float32)
+    try model.train { $0.contains("lora_") }
+    let before = try Torch.weightGradientProducts
+    try model.loss(batch()).backward()
+    #expect(try Torch.weightGradientProducts - before == 2 * 7 * 2)
+  }
+
   @Test func adaptersAddUp() throws {
     let batch = try batch(), model = try adapted(.lora), plain = try tinyDecoder(dtype: .float64)
     try model.attach(AdapterConfiguration(.lora, rank: 2, alpha: 3, targets: .mlp), weights: Drawn())
