@@ -2,7 +2,7 @@
 """Every tuning method on the little world: what it learns of a new domain and what it keeps, at several rates.
 
 usage: Scripts/compare_methods.py [--work FOLDER] [--rates 1e-3,3e-4,1e-4] [--seeds 1] [--items 300] [--steps 150] [METHOD ...]
-       METHOD is a recipe's, such as  full  '{l2: {lambda: 100}}'  ; without any, the list below.
+       METHOD is a recipe's, such as  full  '{l2: {lambda: 100}}'  or  'adapter: {lora: {rank: 16}}'  ; without any, the list below.
 
 Each line of FOLDER/points.jsonl is a finished run, so a study that was stopped goes on. The table gives exact match in per
 cent: the domain, and the mean of the three versatility families. It takes 10 to 20 seconds a run on two cores."""
@@ -12,7 +12,7 @@ root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 default = ["full", "half", "{random_subset: {share: 0.55}}", "{freezing: {layers: [25%, 50%], modules: [mlp.up, mlp.down]}}",
            "{freezing: {modules: [mlp]}}", "{freezing: {modules: [norms]}}", "{lisa: {layers: 1, every: 10}}",
            "{l2: {lambda: 10}}", "{l2: {lambda: 100}}", "{l1: {lambda: 0.2}}", "{mofo: {share: 0.15}}", "{gmt: {share: 0.2}}", "spider",
-           "{average: {decay: 0.98}}", "dft", "talr"]
+           "{average: {decay: 0.98}}", "dft", "talr", "adapter: {lora: {rank: 16}}", "adapter: {lora: {rank: 16, targets: mlp}}", "adapter: {dora: {rank: 16}}"]
 families = ["facts", "sums", "stories"]
 arguments = argparse.ArgumentParser()
 arguments.add_argument("methods", nargs="*", default=default)
@@ -35,10 +35,10 @@ def run(*command):
     return done.stdout
 
 
-def scores(model):
+def scores(model, *options):
     """Exact match of each family, in per cent."""
     files = [os.path.join(world, f"{f}.test.jsonl") for f in [arguments.domain] + families]
-    lines = run("evaluate", "--model", model, "--json", "--limit", arguments.items, "--answers", *files).splitlines()
+    lines = run("evaluate", "--model", model, *options, "--json", "--limit", arguments.items, "--answers", *files).splitlines()
     found = {}
     for line in map(json.loads, lines):
         for family in [arguments.domain] + families:
@@ -70,7 +70,7 @@ def tuned(method, rate, seed):
     recipe = os.path.join(arguments.work, "recipe.yaml")
     with open(recipe, "w") as file:
         file.write(f"""model: {root}/World/base
-method: {method}
+{method if method.startswith("adapter:") else "method: " + method}
 data: [{{path: {world}/{arguments.domain}.train.jsonl, format: prompt_completion}}]
 sequence_length: 128
 batch: {{rows: 16}}
@@ -82,7 +82,8 @@ checkpoint: {{every: {arguments.steps}, keep: 1}}
 output: {folder}
 """)
     run("tune", recipe)
-    return scores(os.path.join(folder, "final"))
+    final = os.path.join(folder, "final")
+    return scores(f"{root}/World/base", "--adapter", final) if method.startswith("adapter:") else scores(final)
 
 
 def row(name, rate, p):

@@ -3,6 +3,11 @@ import HoldfastEngine
 import HoldfastModels
 import HoldfastRecords
 import Testing
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
 
 /// Adapters in whole runs, as a user starts them.
 @Suite(.serialized) struct AdapterRunTests {
@@ -47,6 +52,42 @@ import Testing
     let state = try SafetensorsFile(path: shop.path + "/whole/checkpoints/step-000009/state.safetensors")
     #expect(state.names.allSatisfy { $0.contains("lora_") })
     #expect(try !Files.list(shop.path + "/whole/final").contains("model.safetensors"))
+  }
+
+  /// Kills at random moments, saving included, with dropout's draws in between: the result is what it would have been.
+  @Test func killsChangeNoBit() throws {
+    let shop = try shop()
+    let lines = """
+      adapter: {adalora: {rank: 6, target_rank: 2, final: 8, dropout: 0.1}}
+      model: \(shop.path)/base/final
+      initialize: pretrained
+      precision: bf16
+      steps: 40
+      batch: {rows: 2, accumulate: 2}
+      checkpoint: {every: 1, keep: 2}
+      """
+    try #require(shop.holdfast("tune", try shop.recipe("whole", lines)).status == 0)
+    let recipe = try shop.recipe("killed", lines)
+    var random = CounterGenerator(seed: 12, "adapter"), kills = 0
+    while true {
+      let begun = Files.exists(shop.path + "/killed/manifest.json")
+      if !begun { try Files.remove(shop.path + "/killed") }
+      let process = Process(begun ? ["resume", shop.path + "/killed"] : ["tune", recipe], in: shop.path)
+      if kills < 4 {
+        usleep(UInt32(250_000 + random.below(600_000)))
+        process.kill()
+      }
+      let outcome = process.wait()
+      if outcome.status == 128 + SIGKILL {
+        kills += 1
+        continue
+      }
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      break
+    }
+    for name in ["metrics.jsonl", "final/adapter_model.safetensors", "checkpoints/step-000040/state.safetensors", "checkpoints/step-000040/state.json"] {
+      #expect(try shop.bytes("whole/" + name) == shop.bytes("killed/" + name), "\(name) after \(kills) kills")
+    }
   }
 
   /// Merged, the adapter gives what it gives unmerged; alpha 0 gives back the base's bits; half of it lies between.
