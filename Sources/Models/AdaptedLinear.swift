@@ -6,6 +6,8 @@ public enum AdapterUse: Sendable, Hashable {
   case on
   /// The base model, to the bit.
   case off
+  /// Only those under the one that was attached last: the model as a run found it that trains one over others.
+  case below
   /// On, with dropout on the inputs of their paths where their configuration has some. The same seed drops the same inputs.
   case training(seed: UInt64)
 }
@@ -33,6 +35,8 @@ public final class AdaptedLinear {
   public let scale: Double
   public let rank: Int
   let dropout: Double
+  /// Whether no adapter was attached after this one.
+  var isLast = true
   /// Squared norms of W's rows in f32 or wider, once they are known.
   private var baseSquares: Tensor?
 

@@ -62,6 +62,7 @@ public final class Decoder {
     let loader = WeightLoader(source: weights, subject: subject, dtype: dtype, device: device)
     let adapter = try Adapter(configuration, linears, loader)
     for linear in linears {
+      for earlier in linear.adaptations { earlier.isLast = false }
       linear.adaptations += adapter.linears.filter { $0.name == linear.name }
     }
     adapters.append(adapter)

@@ -19,9 +19,10 @@ final class Linear {
   }
 
   func callAsFunction(_ x: Tensor, _ pass: Pass) throws(EngineError) -> Tensor {
-    guard let first = adaptations.first, pass.adapters != .off else { return try x.linear(weight.value, bias: bias?.value) }
+    let acting = pass.adapters == .off ? [] : pass.adapters == .below ? adaptations.filter { !$0.isLast } : adaptations
+    guard let first = acting.first else { return try x.linear(weight.value, bias: bias?.value) }
     var y = try first.adapted(x, bias: bias?.value, pass.adapters)
-    for adaptation in adaptations.dropFirst() { y = try adaptation.add(to: y, x, pass.adapters) }
+    for adaptation in acting.dropFirst() { y = try adaptation.add(to: y, x, pass.adapters) }
     return y
   }
 }

@@ -4,7 +4,7 @@ package import HoldfastModels
 
 /// The model as the stage found it, frozen, which answers beside the one that trains.
 ///
-/// Where an adapter alone trains it is the same model with its adapters switched off; else a second copy of the weights,
+/// Where an adapter alone trains it is the same model without it, adapters that stay frozen under it left on; else a second copy of the weights,
 /// read when it is first asked.
 public final class ReferenceModel {
   private let model: Decoder
@@ -22,7 +22,7 @@ public final class ReferenceModel {
     let frozen: Decoder
     if isAdapted { frozen = model } else if let copy { frozen = copy } else { frozen = try read() }
     return try Torch.withoutGradients { () throws(EngineError) -> (hidden: Tensor, head: Tensor) in
-      (try frozen.forward(batch, adapters: isAdapted ? .off : .on).labelledHidden, frozen.head.value)
+      (try frozen.forward(batch, adapters: isAdapted ? .below : .on).labelledHidden, frozen.head.value)
     }
   }
 

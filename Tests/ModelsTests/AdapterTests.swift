@@ -139,6 +139,8 @@ import Testing
       }
     }
     #expect(try model.forward(batch).hidden.largestDifference(to: plain.forward(batch).hidden) < 1e-11)
+    #expect(try model.forward(batch, adapters: .below).hidden.hasSameBits(as: adapted(.lora).forward(batch).hidden))
+    #expect(try model.forward(batch, adapters: .off).hidden.hasSameBits(as: tinyDecoder(dtype: .float64).forward(batch).hidden))
     #expect(throws: Problems.self) { try model.attach(AdapterConfiguration(.dora, rank: 2, alpha: 3), weights: Drawn()) }
   }
 
