@@ -26,16 +26,18 @@ public struct EWC: TuningMethod {
   /// The Fisher and the start.
   public func bytes(trained: Int) -> Int { 8 * trained }
 
-  public func preparations(_ facts: PreparationFacts) -> [Preparation] {
-    text.data.map { [FisherPass.preparation(fisher, over: facts, $0, seed: text.seed)] } ?? []
+  public func preparations(_ facts: PreparationFacts) throws(Problems) -> [Preparation] {
+    let space = try anchor.space(facts.model)
+    return text.data.map { [FisherPass.preparation(fisher, over: facts, space, $0, seed: text.seed)] } ?? []
   }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
+    let space = try anchor.space(stage.model)
     let strength = fisher == .asCoded ? anchor.lambda : anchor.lambda / 2
-    guard let artifact = stage.artifact("fisher") else { return AnchoredMethod(nil, anchor.form, strength: strength, start: stage.pretrained) }
+    guard let artifact = stage.artifact("fisher") else { return AnchoredMethod(nil, anchor.form, strength: strength, start: stage.pretrained, space: space) }
     do {
       let importance = try anchor.shaped(Importance(artifact, model: stage.model), seed: stage.seed)
-      return AnchoredMethod(importance, anchor.form, strength: strength, start: stage.pretrained, facts: ["fisher": .string(artifact.sha256)])
+      return AnchoredMethod(importance, anchor.form, strength: strength, start: stage.pretrained, space: space, facts: ["fisher": .string(artifact.sha256)])
     } catch { throw Problems("ewc", ["\(error)"]) }
   }
 }

@@ -28,6 +28,7 @@ public struct Hierarchical: TuningMethod {
   let form: QuadraticPenalty.Form
   let normalization: AnchorKnobs.Normalization
   let control: Importance.Control
+  let space: ImportanceSpace.Kind
   let importance: String?
 
   public init(_ reader: KeyReader) {
@@ -49,6 +50,7 @@ public struct Hierarchical: TuningMethod {
     form = reader.value("form", default: .gradient, doc: "`gradient`: joins the task's gradient; `decoupled`: after Adam's step, ours.")
     normalization = reader.value("normalize", default: .mean, doc: "`mean`: importance is scaled to mean 1.")
     control = reader.value("control", default: .none, doc: "In place of the measured importance, as in `ewc`: `shuffled`, `uniform`, `tensor_mean`.")
+    space = ImportanceSpace.knob(reader)
     importance = Recorded.knob(reader, of: PathIntegral.name)
   }
 
@@ -56,6 +58,10 @@ public struct Hierarchical: TuningMethod {
   public func bytes(trained: Int) -> Int { 8 * trained }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
+    let space = try ImportanceSpace(stage.model, space)
+    if space.isDense, form == .decoupled {
+      throw Problems(Self.name, ["form: decoupled moves weights element by element, which the product of an adapter's factors does not allow; form: gradient, or space: factor"])
+    }
     let artifact: Artifact?
     do { artifact = try Recorded.artifact(importance, of: PathIntegral.name, stage) } catch { throw Problems(Self.name, ["\(error)"]) }
     guard let artifact else {
@@ -69,16 +75,16 @@ public struct Hierarchical: TuningMethod {
       problems.add("\(artifact.path) was recorded for a model of other names or shapes")
     }
     let wanted = artifact.about[reference == .nuEnd ? "ends" : "starts"]?.array?.compactMap(\.string) ?? []
-    if !stage.weightHashes.isEmpty, wanted != stage.weightHashes {
+    if !stage.weightHashes.isEmpty, wanted.isEmpty || Array(stage.weightHashes.suffix(wanted.count)) != wanted {
       problems.add(
         reference == .nuEnd
-          ? "reference: nu_end, but the model is not what the recorded stage ended with; name its final/ as the model, or reference: base with what it began with (\(artifact.about["model"]?.string ?? "?"))"
+          ? "reference: nu_end, but the model is not what the recorded stage ended with; name its final/ as the model, or as adapter.lora.from where it trained an adapter, or reference: base with what it began with (\(artifact.about["model"]?.string ?? "?"))"
           : "reference: base, but the model is not what the recorded stage began with (\(artifact.about["model"]?.string ?? "?"))")
     }
     if lambda.number == nil, !stage.isPlan, stage.steps <= autoSteps {
       problems.add("lambda: auto watches \(autoSteps) steps, but the run has \(stage.steps); give a number or fewer auto_steps")
     }
     try problems.check()
-    do { return try HierarchicalPenalty(self, stage, recorded: artifact) } catch { throw Problems(Self.name, ["\(error)"]) }
+    do { return try HierarchicalPenalty(self, stage, space, recorded: artifact) } catch { throw Problems(Self.name, ["\(error)"]) }
   }
 }

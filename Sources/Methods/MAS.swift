@@ -27,19 +27,21 @@ public struct MAS: TuningMethod {
   /// Importance and start.
   public func bytes(trained: Int) -> Int { 8 * trained }
 
-  public func preparations(_ facts: PreparationFacts) -> [Preparation] {
-    text.data.map { [OutputPass.preparation(output, over: facts, $0)] } ?? []
+  public func preparations(_ facts: PreparationFacts) throws(Problems) -> [Preparation] {
+    let space = try anchor.space(facts.model)
+    return text.data.map { [OutputPass.preparation(output, over: facts, space, $0)] } ?? []
   }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
-    guard let artifact = stage.artifact("output_gradients") else { return Active(nil, AnchoredMethod(nil, anchor.form, strength: anchor.lambda, start: stage.pretrained)) }
+    let space = try anchor.space(stage.model)
+    guard let artifact = stage.artifact("output_gradients") else { return Active(nil, AnchoredMethod(nil, anchor.form, strength: anchor.lambda, start: stage.pretrained, space: space)) }
     do {
       var sum = try Importance(artifact, model: stage.model).tensors
       if let before = stage.record(of: Self.name) {
         for (name, old) in try Importance(before, model: stage.model).tensors { sum[name] = try sum[name].map { try $0 + old } ?? old }
       }
       let shaped = try anchor.shaped(Importance(sum.mapValues { try $0.copy() }), seed: stage.seed)
-      return Active(sum, AnchoredMethod(shaped, anchor.form, strength: anchor.lambda, start: stage.pretrained))
+      return Active(sum, AnchoredMethod(shaped, anchor.form, strength: anchor.lambda, start: stage.pretrained, space: space))
     } catch { throw Problems("mas", ["\(error)"]) }
   }
 

@@ -28,14 +28,16 @@ public struct OnlineEWC: TuningMethod {
   /// The Fisher and the start.
   public func bytes(trained: Int) -> Int { 8 * trained }
 
-  public func preparations(_ facts: PreparationFacts) -> [Preparation] {
+  public func preparations(_ facts: PreparationFacts) throws(Problems) -> [Preparation] {
+    let space = try anchor.space(facts.model)
     let data = facts.earlierData.isEmpty ? text.data : text.over(facts.earlierData)
-    return data.map { [FisherPass.preparation(fisher, over: facts, $0, seed: text.seed)] } ?? []
+    return data.map { [FisherPass.preparation(fisher, over: facts, space, $0, seed: text.seed)] } ?? []
   }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
+    let space = try anchor.space(stage.model)
     do {
-      guard let artifact = stage.artifact("fisher") else { return Active(self, stage, nil, nil) }
+      guard let artifact = stage.artifact("fisher") else { return Active(self, stage, space, nil, nil) }
       let fresh = try Importance(artifact, model: stage.model)
       var sum = fresh.tensors
       if let before = stage.record(of: Self.name) {
@@ -45,7 +47,7 @@ public struct OnlineEWC: TuningMethod {
         }
       }
       let copy = try sum.mapValues { try $0.copy() }
-      return Active(self, stage, sum, try anchor.shaped(Importance(copy), seed: stage.seed))
+      return Active(self, stage, space, sum, try anchor.shaped(Importance(copy), seed: stage.seed))
     } catch { throw Problems("online_ewc", ["\(error)"]) }
   }
 
@@ -54,10 +56,10 @@ public struct OnlineEWC: TuningMethod {
     private let sum: [String: Tensor]?
     private var waiting: [String] = []
 
-    init(_ method: OnlineEWC, _ stage: StageFacts, _ sum: [String: Tensor]?, _ shaped: Importance?) {
+    init(_ method: OnlineEWC, _ stage: StageFacts, _ space: ImportanceSpace, _ sum: [String: Tensor]?, _ shaped: Importance?) {
       self.sum = sum
       let strength = method.fisher == .asCoded ? method.anchor.lambda : method.anchor.lambda / 2
-      anchored = shaped.map { AnchoredMethod($0, method.anchor.form, strength: strength, start: stage.pretrained) }
+      anchored = shaped.map { AnchoredMethod($0, method.anchor.form, strength: strength, start: stage.pretrained, space: space) }
       if shaped == nil, !stage.isPlan { waiting.append("no data is named and no stage came before, so nothing holds the weights of this one") }
     }
 

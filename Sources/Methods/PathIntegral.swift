@@ -13,30 +13,37 @@ public struct PathIntegral: TuningMethod {
 
   private let knobs: PathKnobs
   private let accumulates: Bool
+  private let space: ImportanceSpace.Kind
 
   public init(_ reader: KeyReader) {
     knobs = PathKnobs(reader, mode: .relative, value: 1)
+    space = ImportanceSpace.knob(reader)
     accumulates = reader.value("accumulate", default: true, doc: "What the stage before recorded is added.")
   }
 
   /// ω, and the gradient and weights of the step under way.
   public func bytes(trained: Int) -> Int { 12 * trained }
 
-  public func begin(_ stage: StageFacts) -> any ActiveMethod { Active(self, stage) }
+  public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
+    Active(self, stage, try knobs.recorder(stage, ImportanceSpace(stage.model, space)))
+  }
 
   private final class Active: ActiveMethod {
     private let method: PathIntegral
     private let stage: StageFacts
-    private let recorder = PathRecorder()
+    private let recorder: PathRecorder
     private var losses = LossRange()
     private var found: MethodRecord?
     private var waiting: [String] = []
 
-    init(_ method: PathIntegral, _ stage: StageFacts) {
+    init(_ method: PathIntegral, _ stage: StageFacts, _ recorder: PathRecorder) {
       self.method = method
       self.stage = stage
+      self.recorder = recorder
       if !stage.isPlan, stage.steps < 2 { waiting.append("\(stage.steps) step is too few to say what matters; 2 are the least") }
     }
+
+    var watched: Set<String> { recorder.watched }
 
     func observe(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) {
       try losses.take(step.loss)

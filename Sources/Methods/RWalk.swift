@@ -17,6 +17,7 @@ public struct RWalk: TuningMethod {
   private let decay: Double
   private let every: Int
   private let xi: Double
+  private let source: PathRecorder.Source
   private let importance: String?
 
   public init(_ reader: KeyReader) {
@@ -24,6 +25,7 @@ public struct RWalk: TuningMethod {
     decay = reader.value("a", default: 0.9, in: 0.0...1.0, doc: "Weight of the newest squared gradient in the running Fisher.")
     every = reader.value("every", default: 10, in: 1..., unit: "steps", doc: "How often the Fisher and the scores are taken; 10 to 50 in the paper.")
     xi = reader.value("xi", default: 1e-3, in: Above(0.0), doc: "Added to ½ F Δ².")
+    source = reader.value("source", default: .probe, doc: "As in `path_integral`.")
     importance = Recorded.knob(reader, of: Self.name)
   }
 
@@ -31,13 +33,14 @@ public struct RWalk: TuningMethod {
   public func bytes(trained: Int) -> Int { 32 * trained }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
+    let space = try anchor.space(stage.model), recorder = PathRecorder(space, source: source, start: stage.pretrained)
     do {
-      guard let artifact = try Recorded.artifact(importance, of: Self.name, stage) else { return Active(self, stage, nil, [:], [:]) }
+      guard let artifact = try Recorded.artifact(importance, of: Self.name, stage) else { return Active(self, stage, recorder, nil, [:], [:]) }
       let fisher = try Importance(artifact, model: stage.model, prefix: "fisher.").tensors
       let score = try Importance(artifact, model: stage.model, prefix: "score.").tensors
       var both = try Self.scaled(fisher)
       for (name, tensor) in score { both[name] = try both[name]! + tensor }
-      return Active(self, stage, try anchor.shaped(Importance(both), seed: stage.seed), fisher, score)
+      return Active(self, stage, recorder, try anchor.shaped(Importance(both), seed: stage.seed), fisher, score)
     } catch { throw Problems("rwalk", ["\(error)"]) }
   }
 
@@ -57,7 +60,7 @@ public struct RWalk: TuningMethod {
     private let method: RWalk
     private let stage: StageFacts
     private let penalty: QuadraticPenalty?
-    private let recorder = PathRecorder()
+    private let recorder: PathRecorder
     private var fisher: [String: Tensor]
     private let earlierScore: [String: Tensor]
     private var score: [String: Tensor] = [:]
@@ -65,14 +68,17 @@ public struct RWalk: TuningMethod {
     private var found: MethodRecord?
     private var waiting: [String] = []
 
-    init(_ method: RWalk, _ stage: StageFacts, _ shaped: Importance?, _ fisher: [String: Tensor], _ score: [String: Tensor]) {
+    init(_ method: RWalk, _ stage: StageFacts, _ recorder: PathRecorder, _ shaped: Importance?, _ fisher: [String: Tensor], _ score: [String: Tensor]) {
       self.method = method
       self.stage = stage
+      self.recorder = recorder
       self.fisher = fisher
       earlierScore = score
-      penalty = shaped.map { QuadraticPenalty($0, start: stage.pretrained) }
+      penalty = shaped.map { QuadraticPenalty($0, start: stage.pretrained, space: recorder.space) }
       if shaped == nil, !stage.isPlan { waiting.append("nothing was recorded before, so this stage only records and nothing holds its weights") }
     }
+
+    var watched: Set<String> { recorder.watched }
 
     func observe(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) {
       try recorder.observe(gradients, parameters)
@@ -92,8 +98,9 @@ public struct RWalk: TuningMethod {
     }
 
     private func closeInterval(_ parameters: NamedTensors) throws(EngineError) {
-      for (name, weight) in zip(parameters.names, parameters.all) {
-        guard let gradient = recorder.gradient(name), let from = anchors[name], let omega = recorder.path[name] else { continue }
+      let space = recorder.space
+      for name in space.names(in: parameters) {
+        guard let gradient = recorder.gradient(name), let omega = recorder.path[name] else { continue }
         let squares = try gradient.cast(omega.dtype) * gradient.cast(omega.dtype)
         if let old = fisher[name] {
           try old.scale(by: 1 - method.decay)
@@ -101,13 +108,15 @@ public struct RWalk: TuningMethod {
         } else {
           fisher[name] = try squares * method.decay
         }
-        let moved = try weight.detached() - from
+        let dtype = try omega.dtype
+        let now = try space.value(name, { (n: String) throws(EngineError) in parameters[n] }, start: stage.pretrained, like: dtype)
+        let moved = try now - space.value(name, { (n: String) throws(EngineError) in anchors[n] }, start: stage.pretrained, like: dtype)
         let gain = try omega / (fisher[name]! * moved * moved * 0.5 + method.xi)
         let none = try gain * 0, positive = try Tensor.choose(gain > none, gain, none)
         if let sum = score[name] { try sum.add(positive) } else { score[name] = positive }
         try recorder.reset(name)
-        try from.assign(weight)
       }
+      for (name, weight) in zip(parameters.names, parameters.all) { try anchors[name]?.assign(weight) }
     }
 
     func finish(_ parameters: NamedTensors) throws(EngineError) {

@@ -26,10 +26,11 @@ public struct SynapticIntelligence: TuningMethod {
   public func bytes(trained: Int) -> Int { 20 * trained }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
+    let space = try anchor.space(stage.model), recorder = try path.recorder(stage, space)
     do {
-      guard let artifact = try Recorded.artifact(importance, of: Self.name, stage) else { return Active(self, stage, nil, nil) }
+      guard let artifact = try Recorded.artifact(importance, of: Self.name, stage) else { return Active(self, stage, recorder, nil, nil) }
       let earlier = try Importance(artifact, model: stage.model)
-      return Active(self, stage, earlier, try anchor.shaped(Importance(artifact, model: stage.model), seed: stage.seed))
+      return Active(self, stage, recorder, earlier, try anchor.shaped(Importance(artifact, model: stage.model), seed: stage.seed))
     } catch { throw Problems("si", ["\(error)"]) }
   }
 
@@ -38,19 +39,22 @@ public struct SynapticIntelligence: TuningMethod {
     private let stage: StageFacts
     private let earlier: Importance?
     private let penalty: QuadraticPenalty?
-    private let recorder = PathRecorder()
+    private let recorder: PathRecorder
     private var losses = LossRange()
     private var found: MethodRecord?
     private var waiting: [String] = []
 
     /// `earlier`: as it was recorded; `shaped`: as the penalty uses it.
-    init(_ method: SynapticIntelligence, _ stage: StageFacts, _ earlier: Importance?, _ shaped: Importance?) {
+    init(_ method: SynapticIntelligence, _ stage: StageFacts, _ recorder: PathRecorder, _ earlier: Importance?, _ shaped: Importance?) {
       self.method = method
       self.stage = stage
+      self.recorder = recorder
       self.earlier = earlier
-      penalty = shaped.map { QuadraticPenalty($0, start: stage.pretrained) }
+      penalty = shaped.map { QuadraticPenalty($0, start: stage.pretrained, space: recorder.space) }
       if earlier == nil, !stage.isPlan { waiting.append("nothing was recorded before, so this stage only records and nothing holds its weights") }
     }
+
+    var watched: Set<String> { recorder.watched }
 
     func observe(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) {
       try losses.take(step.loss)

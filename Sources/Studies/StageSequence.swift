@@ -64,14 +64,17 @@ public struct StageSequence {
     if recipe.stages[0].recipe.initialize == .pretrained {
       before = try scores(in: folder + "/before.json") { try onEvent(.measuring("the model before any stage")); return try measure(base, items, surroundings) }
     }
-    var rows: [[ScoreRecord]] = []
+    var rows: [[ScoreRecord]] = [], earlier: Recipe?
     for (number, stage) in recipe.stages.enumerated() {
       let path = stageFolder(number)
+      let own = try earlier.map { try stage.recipe(after: $0, final: stageFolder(number - 1) + "/final") } ?? stage.recipe
+      earlier = own
+      // An adapter's model is still the first one, wherever that lies.
+      let isFirst = own.model == recipe.stages[0].recipe.model
       if !Files.exists(path + "/scores.json") {
-        let own = number == 0 ? stage.recipe : try stage.recipe(over: stageFolder(number - 1) + "/final")
         let where_ = StagePlace(
           number: number, earlier: number == 0 ? nil : stageFolder(number - 1), earlierData: number == 0 ? [] : recipe.stages[number - 1].recipe.data)
-        let run = try prepared(stage, recipe: own, place: number == 0 ? base : own.model, where_, messages)
+        let run = try prepared(stage, recipe: own, place: isFirst ? base : own.model, where_, messages)
         try onEvent(.training(run, name: stage.name, number: number + 1, of: recipe.stages.count, folder: path))
         let observer = console(run, path)
         let result: RunResult
@@ -85,7 +88,7 @@ public struct StageSequence {
       }
       rows.append(try scores(in: path + "/scores.json") {
         try onEvent(.measuring("after stage \(number + 1), \(stage.name)"))
-        return try measure(path + "/final", items, surroundings)
+        return try measure(own.adapter == nil ? path + "/final" : isFirst ? base : own.model, adapters: own.adapter.map { $0.over + [path + "/final"] } ?? [], items, surroundings)
       })
       let matrix = matrix(before, rows)
       try Files.writeAtomically(matrix.json.text(.pretty) + "\n", to: folder + "/" + Self.matrix)
@@ -146,13 +149,18 @@ public struct StageSequence {
     return scores
   }
 
-  private func measure(_ folder: String, _ items: [String: [EvaluationItem]], _ surroundings: Surroundings) throws -> [ScoreRecord] {
+  private func measure(_ folder: String, adapters: [String] = [], _ items: [String: [EvaluationItem]], _ surroundings: Surroundings) throws -> [ScoreRecord] {
     let tests = allTests
     if tests.isEmpty { return [] }
     let own = recipe.stages[0].recipe
     try Torch.setThreads(own.threads ?? surroundings.cores)
     guard let device = Device(own.device.rawValue), try device.isAvailable else { throw EngineError("the device \(own.device.rawValue) is not available") }
-    let evaluator = try Evaluator(model: ModelFolder(folder).load(device: device), tokenizer: Tokenizer(folder: folder))
+    let model = try ModelFolder(folder).load(device: device)
+    for path in adapters {
+      let adapter = try AdapterFolder(path)
+      try model.attach(adapter.configuration, weights: adapter.weights, subject: path)
+    }
+    let evaluator = try Evaluator(model: model, tokenizer: Tokenizer(folder: folder))
     return try tests.map { test in
       let share: Estimate
       switch test.kind {

@@ -19,7 +19,7 @@ struct VerifyCommand: ParsableCommand {
     guard Files.isFolder(folder) else {
       throw FileError(path: folder, doing: "verify", code: 0, reason: Files.exists(folder) ? "not a folder" : "no such folder")
     }
-    let sealed = try sealedFolders()
+    let sealed = try sealedFolders(folder)
     guard !sealed.isEmpty else {
       throw Problems(folder, ["neither a run with checkpoints or an export, nor a folder with \(IntegrityManifest.name)"])
     }
@@ -64,16 +64,30 @@ struct VerifyCommand: ParsableCommand {
     }
   }
 
-  /// What carries a manifest, or should: the folder itself, or the checkpoints and the export of a run.
-  private func sealedFolders() throws -> [String] {
+  /// What carries a manifest, or should: the folder itself, or the checkpoints, the records and the export of a run, or all runs of a
+  /// sequence of stages with the artifacts beside them.
+  private func sealedFolders(_ folder: String) throws -> [String] {
     if IntegrityManifest.exists(in: folder) { return [folder] }
     let run = RunFolder(folder)
     var found: [String] = []
+    if TuneStages.isSequence(folder) {
+      for name in try Files.list(folder) where name.hasPrefix("stage-") || name == "artifacts" {
+        let inside = folder + "/" + name
+        found += try name == "artifacts" ? Self.whole(inside) : sealedFolders(inside)
+      }
+      return found
+    }
+    if Files.isFolder(run.record) { found += try Self.whole(run.record) }
     if Files.isFolder(run.checkpoints) {
       // What a killed save left unfinished was never complete and says nothing about the rest.
       found += try Files.list(run.checkpoints).filter { !$0.hasSuffix(".partial") }.map { run.checkpoints + "/" + $0 }
     }
     if Files.exists(run.final) { found.append(run.final) }
     return found
+  }
+
+  /// Folders that were completed: what a kill left half done says nothing about the rest.
+  private static func whole(_ folder: String) throws -> [String] {
+    try Files.list(folder).filter { !$0.hasSuffix(".partial") && !$0.hasSuffix(".folds") }.map { folder + "/" + $0 }
   }
 }

@@ -32,6 +32,8 @@ public final class Trainer {
   private let optimizer: AdamW
   private let checkpoints: CheckpointStore
   private var trained: [Parameter] = []
+  /// Parameters that methods watch though they do not train.
+  private var watched: [Parameter] = []
   private var state = RunState()
   private var began = 0.0
   private var tokensSeen = 0
@@ -289,7 +291,7 @@ public final class Trainer {
       let loss = try objective.loss(
         model, forward, microbatch, stack.headTerms(model, forward, microbatch, reference, at: step))
       try (loss.total * (1 / Double(units))).backward()
-      try gradients.fold(trained)
+      try gradients.fold(trained + watched)
       sum += loss.value
       for (name, value) in loss.terms {
         let share = value / Double(units)
@@ -301,7 +303,8 @@ public final class Trainer {
     step.loss = sum / Double(max(1, units))
     let named = try gradients.named(trained)
     let masters = NamedTensors(try trained.map { ($0.name, try slot($0).master) })
-    for method in stack.methods { try method.observe(named, masters, at: step) }
+    let seen = watched.isEmpty ? named : try gradients.named(trained + watched)
+    for method in stack.methods { try method.observe(seen, masters, at: step) }
     for (name, method) in zip(stack.names, stack.methods) {
       if let value = try method.pull(named, masters, at: step) { terms.append((name, value)) }
     }
@@ -334,7 +337,9 @@ public final class Trainer {
   private func select(at step: Step) throws {
     let names = Set(stack.selection(of: candidates, at: step))
     if trained.count == names.count, trained.allSatisfy({ names.contains($0.name) }) { return }
-    for parameter in model.parameters { try parameter.value.setRequiresGradient(names.contains(parameter.name)) }
+    let extra = stack.watched.subtracting(names)
+    for parameter in model.parameters { try parameter.value.setRequiresGradient(names.contains(parameter.name) || extra.contains(parameter.name)) }
+    watched = model.parameters.filter { extra.contains($0.name) }
     trained = model.parameters.filter { names.contains($0.name) }
     guard stack.dropsMomentsOfUnselected else { return }
     for (name, slot) in optimizer.slots where !names.contains(name) { slot.dropMoments() }

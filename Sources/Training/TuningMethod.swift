@@ -192,6 +192,8 @@ public protocol ActiveMethod: AnyObject {
   /// Who trains in this step, by parameter name; nil: everybody. Asked before every step. Who is not selected is
   /// *skipped*: no gradient, no optimizer state, no decay, bits unchanged. A stack's selections intersect.
   func selection(at step: Step) -> Set<String>?
+  /// Parameters that do not train but whose gradients `observe` is to see beside the others.
+  var watched: Set<String> { get }
   /// Whether the selection differs between steps of a stage.
   var selectionChanges: Bool { get }
   /// Whether a parameter that is no longer selected loses its moments. Its weights stay.
@@ -258,6 +260,7 @@ public struct Proposal {
 
 extension ActiveMethod {
   public func selection(at step: Step) -> Set<String>? { nil }
+  public var watched: Set<String> { [] }
   public var selectionChanges: Bool { false }
   public var dropsMomentsOfUnselected: Bool { false }
   public func labelWeights(_ labels: LabelScores, at step: Step) throws(EngineError) -> Tensor? { nil }
@@ -415,6 +418,8 @@ struct MethodStack {
     for method in methods where try method.afterStep(parameters, at: step) { moved = true }
     return moved
   }
+
+  var watched: Set<String> { methods.reduce(into: []) { $0.formUnion($1.watched) } }
 
   func warnings() -> [(method: String, text: String)] {
     zip(names, methods).flatMap { name, method in method.warnings().map { (name, $0) } }

@@ -72,7 +72,7 @@ struct PathTests {
     #expect(try recorder.path["a"]!.floats() == [0, 0, 0])
     #expect(try recorder.path["b"]!.floats() == [0, 2.5, 2])
     let found = try PathImportance.importance(
-      path: recorder.path, start: { _ in weight }, end: NamedTensors([("a", weight), ("b", moved)]), epsilon: .relative(1), clamps: true)
+      path: recorder.path, moved: { (n: String) throws(EngineError) in try n == "a" ? weight - weight : moved - weight }, epsilon: .relative(1), clamps: true)
     #expect(found.still == ["a"])
     #expect(try found.tensors["a"]!.floats() == [0, 0, 0])
     // Δ² = 0, ¼, 1 and their mean 5/12.
@@ -83,14 +83,14 @@ struct PathTests {
   }
 
   @Test func clampAndEpsilon() throws {
-    let path = ["a": try Tensor([-1, 3] as [Float])], start = try Tensor([0, 0] as [Float]), end = NamedTensors([("a", try Tensor([1, 2] as [Float]))])
+    let path = ["a": try Tensor([-1, 3] as [Float])], moved = try Tensor([1, 2] as [Float])
     func omega(_ epsilon: PathImportance.Epsilon, _ clamps: Bool) throws -> [Float] {
-      try PathImportance.importance(path: path, start: { _ in start }, end: end, epsilon: epsilon, clamps: clamps).tensors["a"]!.floats()
+      try PathImportance.importance(path: path, moved: { _ in moved }, epsilon: epsilon, clamps: clamps).tensors["a"]!.floats()
     }
     #expect(try omega(.absolute(1), true) == [0, 0.6])
     #expect(try omega(.absolute(1), false) == [-0.5, 0.6])
     #expect(try omega(.relative(2), true) == [0, 3 / 9])
-    #expect(try PathImportance.importance(path: path, start: { _ in start }, end: end, epsilon: .absolute(1), clamps: true).negative == 0.5)
+    #expect(try PathImportance.importance(path: path, moved: { _ in moved }, epsilon: .absolute(1), clamps: true).negative == 0.5)
   }
 
   /// Plain descent, where the path integral is rate times a sum of squared gradients: entries move as F says they should.

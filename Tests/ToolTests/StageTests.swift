@@ -1,5 +1,6 @@
 import HoldfastBasics
 import HoldfastDatasets
+import HoldfastEngine
 import HoldfastRecords
 import Testing
 #if canImport(Glibc)
@@ -116,6 +117,46 @@ import Darwin
     #expect((manifest.facts["hierarchical"]?["effective_layers"]?.double ?? 0) > 2)
     let terms = try RunFolder(shop.path + "/run/stage-2-domain").readMetrics().steps.map { $0.terms.first?.value ?? -1 }
     #expect(terms[0] == 0 && terms.dropFirst().allSatisfy { $0 > 0 }, "\(terms)")
+  }
+
+  /// With LoRA the general stage's adapter goes on, the base model stays, and importance is that of the product.
+  @Test(arguments: ["hierarchical: {lambda: 20}", "hierarchical: {lambda: 20, layer_weight: uniform}"], ["probe", "tangent"])
+  func aRecordedAdapterGoesOn(method: String, source: String) throws {
+    let shop = try Workshop(examples: 60)
+    try #require(shop.holdfast("tune", try shop.recipe("base", "steps: 3\nobjective: pretraining")).status == 0)
+    func recipe(_ name: String) throws -> String {
+      try shop.recipe(name, """
+        model: \(shop.path)/base/final
+        initialize: pretrained
+        batch: 2
+        steps: 5
+        checkpoint: {every: 2, keep: 9}
+        adapter: {lora: {rank: 4, targets: [q_proj, v_proj]}}
+        general_tests: {clinic: {path: \(try items(shop, .clinic, 6))}}
+        stages:
+          - {name: general, data: \(shop.path)/text.jsonl, objective: pretraining, method: {path_integral: {source: \(source)}}}
+          - {name: domain, method: {\(method)}}
+        """)
+    }
+    let outcome = shop.holdfast("tune", try recipe("run"))
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    let manifest = try Manifest(file: shop.path + "/run/stage-2-domain/manifest.json")
+    #expect(manifest.recipe["adapter"]?["lora"]?["from"]?.string?.hasSuffix("stage-1-general/final") == true)
+    #expect(manifest.recipe["model"]?.string == shop.path + "/base/final")
+    #expect(manifest.facts["hierarchical"]?["layers"]?.int == 6)
+    let terms = try RunFolder(shop.path + "/run/stage-2-domain").readMetrics().steps.map { $0.terms.first?.value ?? -1 }
+    #expect(abs(terms[0]) < 1e-9 && terms.dropFirst().allSatisfy { $0 > 0 }, "\(terms)")
+    let record = try SafetensorsFile(path: shop.path + "/run/stage-1-general/record/path_integral/tensors.safetensors")
+    #expect(record.names.count == 6 && record.names.allSatisfy { $0.hasSuffix("_proj.weight") })
+    // Killed in the second stage and resumed.
+    _ = shop.holdfast("tune", try recipe("again"))
+    for step in ["4", "5"] { try Files.remove("\(shop.path)/again/stage-2-domain/checkpoints/step-00000\(step)") }
+    for name in ["final", "scores.json"] { try Files.remove("\(shop.path)/again/stage-2-domain/\(name)") }
+    let resumed = shop.holdfast("resume", shop.path + "/again")
+    try #require(resumed.status == 0, "\(resumed.errors)")
+    for name in ["stage-2-domain/metrics.jsonl", "stage-2-domain/final/adapter_model.safetensors", "matrix.json"] {
+      #expect(try shop.bytes("run/" + name) == shop.bytes("again/" + name), "\(name)")
+    }
   }
 
   @Test func everythingWrongIsSaidAtOnce() throws {

@@ -12,6 +12,7 @@ struct AnchorKnobs: Sendable {
   let form: QuadraticPenalty.Form
   let normalization: Normalization
   let control: Importance.Control
+  private let kind: ImportanceSpace.Kind
 
   init(_ reader: KeyReader, lambdaDoc: String = "Strength, with importance of mean 1; 1e-2 to 1e3.") {
     lambda = reader.required("lambda", in: 0.0..., doc: lambdaDoc)
@@ -19,9 +20,19 @@ struct AnchorKnobs: Sendable {
       "form", default: .gradient,
       doc: "`gradient`: the penalty's gradient joins the task's, and Adam rescales both; `decoupled`: weights move toward the start after Adam's step, ours.")
     normalization = reader.value("normalize", default: .mean, doc: "`mean`: importance is scaled to mean 1 over all parameters that have it.")
+    kind = ImportanceSpace.knob(reader)
     control = reader.value(
       "control", default: .none,
       doc: "In place of the measured importance: `shuffled` within each tensor, `uniform` with equal mass, `tensor_mean`. To see whether importance matters.")
+  }
+
+  /// - Throws: `Problems` where the adapter or the form does not go with it.
+  func space(_ model: ModelFacts) throws(Problems) -> ImportanceSpace {
+    let space = try ImportanceSpace(model, kind)
+    if space.isDense, form == .decoupled {
+      throw Problems("form", ["decoupled moves weights element by element, which the product of an adapter's factors does not allow; form: gradient, or space: factor"])
+    }
+    return space
   }
 
   /// Normalized, then replaced where a control is wanted.
@@ -33,6 +44,13 @@ struct AnchorKnobs: Sendable {
   }
 }
 
+extension ImportanceSpace {
+  static func knob(_ reader: KeyReader) -> Kind {
+    reader.value(
+      "space", default: .dense, doc: "Beside LoRA: importance and distance of the product s·B·A (`dense`), or of A and B (`factor`).")
+  }
+}
+
 /// A method at work that anchors weights by an importance that is known when the stage begins.
 final class AnchoredMethod: ActiveMethod {
   private let penalty: QuadraticPenalty?
@@ -41,8 +59,11 @@ final class AnchoredMethod: ActiveMethod {
   private let kept: JSONObject
 
   /// `importance`: nil where the run is only planned.
-  init(_ importance: Importance?, _ form: QuadraticPenalty.Form, strength: Double, start: PretrainedWeights, facts: JSONObject = JSONObject()) {
-    penalty = importance.map { QuadraticPenalty($0, start: start) }
+  init(
+    _ importance: Importance?, _ form: QuadraticPenalty.Form, strength: Double, start: PretrainedWeights, space: ImportanceSpace,
+    facts: JSONObject = JSONObject()
+  ) {
+    penalty = importance.map { QuadraticPenalty($0, start: start, space: space) }
     self.form = form
     self.strength = strength
     kept = facts

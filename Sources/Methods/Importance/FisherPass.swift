@@ -24,8 +24,8 @@ package enum FisherPass {
     var isMean: Bool { self == .asCoded || self == .targetOnly }
   }
 
-  package static func preparation(_ kind: Kind, over facts: PreparationFacts, _ data: PreparationData, seed: Int) -> Preparation {
-    let names = kind == .asCoded ? Set(facts.model.parameters.map(\.name)) : facts.trained
+  package static func preparation(_ kind: Kind, over facts: PreparationFacts, _ space: ImportanceSpace, _ data: PreparationData, seed: Int) -> Preparation {
+    let names = kind == .asCoded ? Set(facts.model.parameters.filter { $0.adapterPart == nil }.map(\.name)) : space.names(trained: facts.trained)
     let count = facts.model.parameters.reduce(0) { $0 + (names.contains($1.name) ? $1.count : 0) }
     return Preparation(
       name: "fisher",

@@ -17,7 +17,7 @@ final class HierarchicalPenalty: ActiveMethod {
   private var waiting: [String] = []
   private var stateTensors: [String: Tensor] = [:]
 
-  init(_ method: Hierarchical, _ stage: StageFacts, recorded artifact: Artifact) throws {
+  init(_ method: Hierarchical, _ stage: StageFacts, _ space: ImportanceSpace, recorded artifact: Artifact) throws {
     self.method = method
     var importance = try Importance(artifact, model: stage.model)
     if importance.names.isEmpty { throw EngineError("\(artifact.path) holds importance for no parameter of this model") }
@@ -40,7 +40,7 @@ final class HierarchicalPenalty: ActiveMethod {
     if norms.allSatisfy({ $0 == 0 }) { throw EngineError("the recorded importance is 0 everywhere") }
     if method.normalization == .mean { try importance.normalizeMean() }
     try importance.replace(by: method.control, seed: stage.seed)
-    penalty = QuadraticPenalty(importance, start: stage.pretrained)
+    penalty = QuadraticPenalty(importance, start: stage.pretrained, space: space)
     lambda = method.lambda.number.map { $0 * method.lambdaScale }
     alpha = method.layerWeight.coefficients(norms, tau: method.tau.number)
     let effective = LayerWeight.effectiveLayers(alpha)
@@ -99,9 +99,9 @@ final class HierarchicalPenalty: ActiveMethod {
   /// α of ‖Ω_l · D_l²‖₂: what weighs is where important weights have moved. Unchanged where nothing moved.
   private func refresh(_ parameters: NamedTensors) throws(EngineError) {
     var squares = [Double](repeating: 0, count: groupCount)
-    for (name, weight) in zip(parameters.names, parameters.all) {
+    for name in penalty.names(in: parameters) {
       guard let group = groups[name] else { continue }
-      squares[group] += try penalty.squaredCost(name, weight)
+      squares[group] += try penalty.squaredCost(name, parameters)
     }
     guard squares.contains(where: { $0 > 0 }) else { return }
     alpha = method.layerWeight.coefficients(squares.map { $0.squareRoot() }, tau: method.tau.number)

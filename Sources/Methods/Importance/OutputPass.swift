@@ -11,8 +11,8 @@ package enum OutputPass {
     case logProbabilities = "log_probabilities"
   }
 
-  package static func preparation(_ output: Output, over facts: PreparationFacts, _ data: PreparationData) -> Preparation {
-    let names = facts.trained
+  package static func preparation(_ output: Output, over facts: PreparationFacts, _ space: ImportanceSpace, _ data: PreparationData) -> Preparation {
+    let names = space.names(trained: facts.trained)
     let count = facts.model.parameters.reduce(0) { $0 + (names.contains($1.name) ? $1.count : 0) }
     return Preparation(
       name: "output_gradients",

@@ -1,5 +1,6 @@
 internal import HoldfastBasics
 internal import HoldfastEngine
+internal import HoldfastModels
 internal import HoldfastTraining
 
 /// The knobs of importance from a path integral.
@@ -8,12 +9,16 @@ struct PathKnobs: Sendable {
 
   let clamps: Bool
   let epsilon: PathImportance.Epsilon
+  let source: PathRecorder.Source
 
   init(_ reader: KeyReader, mode: Mode, value: Double) {
     clamps = reader.value("clamp", default: true, doc: "Weights whose movement raised the loss count as unimportant, instead of negatively.")
     let kind = reader.value(
       "epsilon", default: mode, doc: "What is added to Δ²: `xi` times its mean over the tensor (`relative`), or `xi` itself (`absolute`).")
     let xi = reader.value("xi", default: value, in: Above(0.0), doc: "Size of what is added.")
+    source = reader.value(
+      "source", default: .probe,
+      doc: "Beside LoRA in dense space, where dL/dU comes from: `probe`: the frozen weight's own gradient; `tangent`: what the factors' gradients say of it, without that cost.")
     epsilon = kind == .relative ? .relative(xi) : .absolute(xi)
   }
 
@@ -23,7 +28,8 @@ struct PathKnobs: Sendable {
   ) throws(EngineError) -> (tensors: [String: Tensor], facts: JSONObject, warnings: [String]) {
     var warnings: [String] = []
     let found = try PathImportance.importance(
-      path: recorder.path, start: { (name: String) throws(EngineError) in try start.tensor(name) }, end: end, epsilon: epsilon, clamps: clamps)
+      path: recorder.path, moved: { (name: String) throws(EngineError) in try recorder.space.distance(name, end, start: start) },
+      epsilon: epsilon, clamps: clamps)
     if found.still.count == found.tensors.count { throw EngineError("no weight moved, so nothing says which ones matter: more steps or a higher learning rate") }
     if !found.still.isEmpty { warnings.append("\(found.still.count) tensors never moved and count as unimportant: \(found.still.prefix(4).joined(separator: ", "))") }
     for (name, tensor) in found.tensors where try !Tensor.squaredNorm(of: [tensor]).isFinite {
@@ -38,6 +44,16 @@ struct PathKnobs: Sendable {
         "clamp": .bool(clamps), "steps": .integer(losses.count), "still": .array(found.still.map { .string($0) }),
       ], warnings
     )
+  }
+}
+
+extension PathKnobs {
+  /// - Throws: `Problems` where the dense gradient could not be had.
+  func recorder(_ stage: StageFacts, _ space: ImportanceSpace) throws(Problems) -> PathRecorder {
+    if space.isDense, let adapter = stage.model.adapter, adapter.configuration.dropout > 0 {
+      throw Problems("adapter", ["dropout is \(adapter.configuration.dropout), but the gradient of the product is exact without dropout only; dropout: 0, or space: factor"])
+    }
+    return PathRecorder(space, source: source, start: stage.pretrained)
   }
 }
 

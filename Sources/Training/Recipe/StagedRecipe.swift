@@ -1,4 +1,5 @@
 public import HoldfastBasics
+internal import HoldfastModels
 
 /// A recipe with `stages:`: parts of a recipe, each trained over the weights that the one before left.
 ///
@@ -38,18 +39,29 @@ public struct StagedRecipe: Sendable {
     public let name: String
     /// nil: this stage is no column of the matrix.
     public let test: Test?
-    /// With the model that the first stage begins with; `recipe(after:)` gives the one that runs.
+    /// With the model that the first stage begins with; `recipe(after:final:)` gives the one that runs.
     public let recipe: Recipe
     fileprivate let source: KeySource
     fileprivate let catalog: [MethodKeys]
 
-    /// The recipe over the weights in a folder.
-    public func recipe(over model: String) throws(Problems) -> Recipe {
+    /// The recipe over what the stage before left in `final`: its model, or its adapter, which then goes on training over the
+    /// model that it belongs to.
+    public func recipe(after earlier: Recipe, final: String) throws(Problems) -> Recipe {
       var source = source
+      var model = final
+      if let adapter = earlier.adapter {
+        model = earlier.model
+        let kind = adapter.configuration.kind.rawValue
+        var knobs = source.object["adapter"]?[kind]?.object ?? JSONObject()
+        knobs["from"] = .string(final)
+        source.object["adapter"] = [kind: .object(knobs)]
+      }
       source.object["model"] = .string(model)
-      source.object["initialize"] = "pretrained"
       source.overrides["model"] = nil
-      source.overrides["initialize"] = nil
+      if earlier.adapter == nil {
+        source.object["initialize"] = "pretrained"
+        source.overrides["initialize"] = nil
+      }
       return try Recipe(source, methods: catalog)
     }
   }
@@ -130,6 +142,14 @@ public struct StagedRecipe: Sendable {
       }
     }
     for test in general where stages.contains(where: { $0.test?.name == test.name }) { problems.add("general_tests.\(test.name): is the name of a stage too") }
+    for (earlier, stage) in zip(stages, stages.dropFirst()) where earlier.recipe.adapter != nil {
+      if stage.recipe.adapter?.configuration.kind != earlier.recipe.adapter?.configuration.kind {
+        problems.add("stage \(stage.name) has no adapter of the kind that \(earlier.name) trains, and so nothing to go on with: give all stages the same, or none")
+      }
+    }
+    if let first = stages.first?.recipe, first.adapter != nil, first.initialize == .random, !(stages.compactMap(\.test) + general).isEmpty {
+      problems.add("initialize: random beside an adapter leaves no model to test it on")
+    }
     // What is wrong beside the stages is wrong in each of them, and said once.
     let everywhere = complaints.dropFirst().reduce(Set(complaints.first ?? [])) { $0.intersection($1) }
     for words in complaints.first ?? [] where everywhere.contains(words) { problems.add(words) }
