@@ -24,7 +24,7 @@ public struct EWC: TuningMethod {
   }
 
   /// The Fisher and the start.
-  public func bytes(trained: Int) -> Int { 8 * trained }
+  public func bytes(trained: Int, of model: ModelFacts) -> Int { 4 * ImportanceSpace.elements(model, anchor.kind, trained: trained) + 4 * trained }
 
   public func preparations(_ facts: PreparationFacts) throws(Problems) -> [Preparation] {
     let space = try anchor.space(facts.model)

@@ -55,7 +55,7 @@ public struct Hierarchical: TuningMethod {
   }
 
   /// Importance and start.
-  public func bytes(trained: Int) -> Int { 8 * trained }
+  public func bytes(trained: Int, of model: ModelFacts) -> Int { 4 * ImportanceSpace.elements(model, space, trained: trained) + 4 * trained }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
     let space = try ImportanceSpace(stage.model, space)

@@ -26,7 +26,7 @@ public struct OnlineEWC: TuningMethod {
   }
 
   /// The Fisher and the start.
-  public func bytes(trained: Int) -> Int { 8 * trained }
+  public func bytes(trained: Int, of model: ModelFacts) -> Int { 4 * ImportanceSpace.elements(model, anchor.kind, trained: trained) + 4 * trained }
 
   public func preparations(_ facts: PreparationFacts) throws(Problems) -> [Preparation] {
     let space = try anchor.space(facts.model)

@@ -22,7 +22,7 @@ public struct PathIntegral: TuningMethod {
   }
 
   /// ω, and the gradient and weights of the step under way.
-  public func bytes(trained: Int) -> Int { 12 * trained }
+  public func bytes(trained: Int, of model: ModelFacts) -> Int { 8 * ImportanceSpace.elements(model, space, trained: trained) + 4 * trained }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
     Active(self, stage, try knobs.recorder(stage, ImportanceSpace(stage.model, space)))

@@ -30,7 +30,7 @@ public struct RWalk: TuningMethod {
   }
 
   /// Fisher, score, ω, where the interval began; gradient and weights of the step; importance and start.
-  public func bytes(trained: Int) -> Int { 32 * trained }
+  public func bytes(trained: Int, of model: ModelFacts) -> Int { 20 * ImportanceSpace.elements(model, anchor.kind, trained: trained) + 12 * trained }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
     let space = try anchor.space(stage.model), recorder = PathRecorder(space, source: source, start: stage.pretrained)

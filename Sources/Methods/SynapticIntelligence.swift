@@ -23,7 +23,7 @@ public struct SynapticIntelligence: TuningMethod {
   }
 
   /// Importance, start, ω, and the gradient and weights of the step under way.
-  public func bytes(trained: Int) -> Int { 20 * trained }
+  public func bytes(trained: Int, of model: ModelFacts) -> Int { 12 * ImportanceSpace.elements(model, anchor.kind, trained: trained) + 8 * trained }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
     let space = try anchor.space(stage.model), recorder = try path.recorder(stage, space)

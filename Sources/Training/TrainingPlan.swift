@@ -72,9 +72,9 @@ public struct TrainingPlan {
     let count = model.parameters.reduce(0) { $0 + (names.contains($1.name) ? $1.count : 0) }
     // AdaLoRA's two running means.
     let own: [(name: String, bytes: Int)] = recipe.adapter?.budget == nil ? [] : [(AdaptiveRanks.name, 8 * count)]
-    methodBytes = try own + recipe.methods.compactMap { entry in
+    methodBytes = try own + recipe.methods.compactMap { [model] entry in
       guard let type = methods.first(where: { $0.name == entry.name }) else { return nil }
-      let bytes = try type.make(entry).bytes(trained: count)
+      let bytes = try type.make(entry).bytes(trained: count, of: model)
       return bytes > 0 ? (entry.name, bytes) : nil
     }
     let needsReference = try recipe.methods.contains { entry in

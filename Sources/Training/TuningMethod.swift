@@ -22,6 +22,8 @@ public protocol TuningMethod: Sendable {
   var needsReference: Bool { get }
   /// Bytes that it keeps beside weights, gradients and moments, where so many parameters train.
   func bytes(trained: Int) -> Int
+  /// The same where it depends on more of the model than that, such as on the sizes of what an adapter is added to.
+  func bytes(trained: Int, of model: ModelFacts) -> Int
   /// What it must know before the first step. Asked before weights are read; run and kept before `begin` is called for the
   /// run itself.
   func preparations(_ facts: PreparationFacts) throws(Problems) -> [Preparation]
@@ -293,6 +295,7 @@ extension TuningMethod {
   public static var looksAtLabels: Bool { false }
   public var needsReference: Bool { false }
   public func bytes(trained: Int) -> Int { 0 }
+  public func bytes(trained: Int, of model: ModelFacts) -> Int { bytes(trained: trained) }
   public func preparations(_ facts: PreparationFacts) throws(Problems) -> [Preparation] { [] }
 
   /// The method's name and keys, for checking and documenting recipes.

@@ -148,6 +148,10 @@ import Darwin
     #expect(abs(terms[0]) < 1e-9 && terms.dropFirst().allSatisfy { $0 > 0 }, "\(terms)")
     let record = try SafetensorsFile(path: shop.path + "/run/stage-1-general/record/path_integral/tensors.safetensors")
     #expect(record.names.count == 6 && record.names.allSatisfy { $0.hasSuffix("_proj.weight") })
+    // ω and the gradient of the product, and the factors of the step: what `plan` counts is what the record's size says.
+    let plan = try shop.holdfast("plan", shop.path + "/run.yaml", "--json").lines()[0]
+    let elements = record.entries.values.reduce(0) { $0 + $1.count }
+    #expect(plan["bytes"]?["path_integral keeps"]?.int == 8 * elements + 4 * (plan["trained"]?.int ?? 0))
     // Killed in the second stage and resumed.
     _ = shop.holdfast("tune", try recipe("again"))
     for step in ["4", "5"] { try Files.remove("\(shop.path)/again/stage-2-domain/checkpoints/step-00000\(step)") }

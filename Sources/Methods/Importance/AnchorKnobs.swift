@@ -12,7 +12,7 @@ struct AnchorKnobs: Sendable {
   let form: QuadraticPenalty.Form
   let normalization: Normalization
   let control: Importance.Control
-  private let kind: ImportanceSpace.Kind
+  let kind: ImportanceSpace.Kind
 
   init(_ reader: KeyReader, lambdaDoc: String = "Strength, with importance of mean 1; 1e-2 to 1e3.") {
     lambda = reader.required("lambda", in: 0.0..., doc: lambdaDoc)

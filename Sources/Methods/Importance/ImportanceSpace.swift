@@ -41,6 +41,12 @@ package struct ImportanceSpace: Sendable {
   /// Base weights whose gradient is dL/dU.
   package var watched: Set<String> { Set(linears.map(\.weight)) }
 
+  /// Elements of importance where so many parameters train: those of the adapted weights, or these parameters.
+  static func elements(_ model: ModelFacts, _ kind: Kind, trained: Int) -> Int {
+    guard let space = try? ImportanceSpace(model, kind), space.isDense else { return trained }
+    return model.parameters.reduce(0) { $0 + (space.byWeight[$1.name] == nil ? 0 : $1.count) }
+  }
+
   /// Names of what moves when these parameters train.
   package func names(trained: Set<String>) -> Set<String> {
     isDense ? Set(linears.filter { trained.contains($0.a) || trained.contains($0.b) }.map(\.weight)) : trained
