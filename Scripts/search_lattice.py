@@ -2,10 +2,10 @@
 """How good the tree search is, on the little world.
 
   Scripts/search_lattice.py WORK lattice --seeds 1,2,3     the search beside every node of its tree run in full: rank, regret, cost
-  Scripts/search_lattice.py WORK planted --seeds 1,2,3,4,5 models in which only one matrix can be trained without damage: is it found?
+  Scripts/search_lattice.py WORK planted --seeds 1,2,3,4,5 models in which one matrix alone can carry the skill: is it found?
 
-Planting changes no output of the model: norms, weights and what reads them are scaled against one another so that a step of Adam on
-anything else in the layers has several times its effect, while one matrix keeps its own. Runs are kept in WORK and not repeated.
+Planting changes no output of the model: norms, weights and what reads them are scaled against one another, so that a step of Adam has a
+small part of its effect everywhere but on one matrix. Runs are kept in WORK and not repeated.
 """
 import argparse, array, json, os, shutil, struct, subprocess
 
@@ -23,7 +23,7 @@ parser.add_argument("--probe", type=float, default=0.15)
 parser.add_argument("--dv", type=float, default=1.0)
 parser.add_argument("--es", type=float, default=0.03)
 parser.add_argument("--controls", type=int, default=0, help="random regions of equal size, run in full")
-parser.add_argument("--sensitivity", type=float, default=3.0, help="planted: effect of a step outside the matrix, times its own")
+parser.add_argument("--damping", type=float, default=10.0, help="planted: how many times smaller a step's effect is outside the matrix")
 arguments = parser.parse_args()
 holdfast = os.environ.get("HOLDFAST", os.path.join(root, "holdfast"))
 os.makedirs(arguments.work, exist_ok=True)
@@ -84,11 +84,11 @@ def read(path):
 def planted(seed):
     """The shipped model with one matrix that alone keeps its step: its folder, layer and module."""
     layer, module = [(1, "down"), (2, "up"), (0, "up"), (3, "down"), (1, "up")][(seed - 1) % 5]
-    folder = os.path.join(arguments.work, f"planted-{seed}-{arguments.sensitivity}")
+    folder = os.path.join(arguments.work, f"planted-{seed}-{arguments.damping}")
     if not os.path.isdir(folder):
         shutil.copytree(os.path.join(root, "World", "base"), folder + ".partial", dirs_exist_ok=True)
         header, data = read(os.path.join(folder + ".partial", "model.safetensors"))
-        s = arguments.sensitivity
+        damping = arguments.damping
 
         def scale(name, factor):
             start, end = header[name]["data_offsets"]
@@ -96,20 +96,21 @@ def planted(seed):
             data[start:end] = array.array("f", (v * factor for v in values)).tobytes()
 
         layers = 1 + max(int(n.split(".")[2]) for n in header if n.startswith("model.layers."))
+        # The residual stream is larger, so that a step on the embedding, on o and on down is a smaller part of it.
+        scale("model.embed_tokens.weight", damping)
+        scale("model.norm.weight", 1 / damping)
         for l in range(layers):
             at = f"model.layers.{l}."
-            scale(at + "input_layernorm.weight", s * s)
-            for name, factor in [("q", s ** -2), ("k", s ** -2), ("v", 1 / s), ("o", 1 / s)]:
-                scale(at + f"self_attn.{name}_proj.weight", factor)
-            if l != layer:
-                scale(at + "post_attention_layernorm.weight", s * s)
-                for name, factor in [("gate", s ** -2), ("up", 1 / s), ("down", 1 / s)]:
-                    scale(at + f"mlp.{name}_proj.weight", factor)
-            else:
-                scale(at + "post_attention_layernorm.weight", s)
-                scale(at + "mlp.gate_proj.weight", 1 / s)
-                # Up and down share one factor: the planted one takes none of it.
-                scale(at + ("mlp.down_proj.weight" if module == "up" else "mlp.up_proj.weight"), 1 / s)
+            scale(at + "input_layernorm.weight", 1 / damping)
+            for name in "qkv":
+                scale(at + f"self_attn.{name}_proj.weight", damping)
+            scale(at + "self_attn.o_proj.weight", damping)
+            scale(at + "post_attention_layernorm.weight", 1 / damping)
+            scale(at + "mlp.gate_proj.weight", damping)
+            # What up gives is scaled by `inner`, and down makes up for it: the planted one of the two keeps its own step.
+            inner = 1 if l != layer else damping if module == "down" else 1 / damping
+            scale(at + "mlp.up_proj.weight", inner * damping)
+            scale(at + "mlp.down_proj.weight", damping / inner)
         text = json.dumps(header).encode()
         text += b" " * (-len(text) % 8)
         with open(os.path.join(folder + ".partial", "model.safetensors"), "wb") as file:
@@ -142,12 +143,20 @@ for seed in [int(s) for s in arguments.seeds.split(",")]:
             print(f"| | in full: {full['name']} | {100 * full['speciality']:.1f} | {100 * full['versatility']:.1f} | {full['uni']:.3f} |")
     else:
         folder, layer, module, layers = planted(seed)
-        visited, result = search(f"planted-search-{seed}-{arguments.sensitivity}-{arguments.probe}-{arguments.es}-{arguments.dv}", folder, seed)
+        visited, result = search(f"planted-search-{seed}-{arguments.damping}-{arguments.probe}-{arguments.es}-{arguments.dv}", folder, seed)
+
+        def holds(node):
+            """Whether a node lies in the planted layer, and whether it is the matrix or its pair."""
+            if not node["modules"]:
+                return False, False
+            share = [float(x.rstrip("%")) / 100 for x in node["layers"]]
+            inside = (round(share[0] * layers), round(share[1] * layers)) == (layer, layer + 1)
+            return inside, inside and node["modules"] == ["mlp." + module]
+
         chosen = next(n for n in visited if n["node"] == result["chosen"])
-        share = [float(x.rstrip("%")) / 100 for x in chosen["layers"]] if chosen["modules"] else [0, 1]
-        found = (round(share[0] * layers), round(share[1] * layers)) == (layer, layer + 1)
-        exact = found and chosen["modules"] == ["mlp." + module]
-        print(f"seed {seed}: planted layer {layer} mlp.{module}; chosen {result['chosen']}: layer {'found' if found else 'missed'}, matrix {'found' if exact else 'missed'}; "
+        passing = [n for n in visited if n["expandable"]]
+        words = [" and ".join(w for w, y in zip(["layer", "matrix"], holds(n)) if y) or "nothing" for n in (chosen, passing[-1])]
+        print(f"seed {seed}: planted layer {layer} mlp.{module}; chosen {result['chosen']}: {words[0]} found; last node that passes {passing[-1]['node']}: {words[1]} found; "
               f"{len(visited)} nodes, cost {result['cost']:.2f}; {result['ending']}")
         for node in visited:
             print(f"    {node['node']}: {percent(node)}  {node['verdict']}")
