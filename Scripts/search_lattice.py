@@ -85,6 +85,8 @@ def planted(seed):
     """The shipped model with one matrix that alone keeps its step: its folder, layer and module."""
     layer, module = [(1, "down"), (2, "up"), (0, "up"), (3, "down"), (1, "up")][(seed - 1) % 5]
     folder = os.path.join(arguments.work, f"planted-{seed}-{arguments.damping}")
+    with open(os.path.join(root, "World", "base", "config.json")) as file:
+        layers = json.load(file)["num_hidden_layers"]
     if not os.path.isdir(folder):
         shutil.copytree(os.path.join(root, "World", "base"), folder + ".partial", dirs_exist_ok=True)
         header, data = read(os.path.join(folder + ".partial", "model.safetensors"))
@@ -95,7 +97,6 @@ def planted(seed):
             values = array.array("f", bytes(data[start:end]))
             data[start:end] = array.array("f", (v * factor for v in values)).tobytes()
 
-        layers = 1 + max(int(n.split(".")[2]) for n in header if n.startswith("model.layers."))
         # The residual stream is larger, so that a step on the embedding, on o and on down is a smaller part of it.
         scale("model.embed_tokens.weight", damping)
         scale("model.norm.weight", 1 / damping)
