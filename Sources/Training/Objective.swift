@@ -11,6 +11,8 @@ package protocol Objective {
   var scoreUnit: String { get }
   /// The loss of a microbatch, its head's pass included.
   func loss(_ model: Decoder, _ forward: Forward, _ host: HostBatch, _ terms: HeadTerms) throws(EngineError) -> ObjectiveLoss
+  /// For each unit of a microbatch its source.
+  func sources(_ batch: HostBatch) -> [Int]
   /// The loss of each unit of held-out data, nats, without gradient.
   func scores(_ model: Decoder, _ forward: Forward, _ host: HostBatch) throws(EngineError) -> [Double]
 }
@@ -34,6 +36,13 @@ package struct LabelObjective: Objective {
   package let scoreUnit = "nats a label"
 
   package func units(_ batch: HostBatch) -> Int { batch.units }
+
+  package func sources(_ batch: HostBatch) -> [Int] {
+    batch.segments.flatMap { segment in
+      let start = segment.row * batch.length + segment.start
+      return [Int](repeating: segment.source, count: batch.labels[start..<start + segment.length].count { $0 != ignoreIndex })
+    }
+  }
 
   package func loss(_ model: Decoder, _ forward: Forward, _ host: HostBatch, _ terms: HeadTerms) throws(EngineError) -> ObjectiveLoss {
     let hidden = try forward.labelledHidden, head = model.head.value, labels = forward.batch.labels

@@ -31,6 +31,7 @@ package struct PreferenceObjective: Objective {
   }
 
   package func units(_ batch: HostBatch) -> Int { batch.pairs }
+  package func sources(_ batch: HostBatch) -> [Int] { batch.segments.filter { $0.side == 1 }.map(\.source) }
 
   /// An answer's labels: how many, and log π of all together.
   private struct Answer {

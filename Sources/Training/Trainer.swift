@@ -249,9 +249,11 @@ public final class Trainer {
       let answer = try observer.observe(.step(record, time, of: total))
       var isSaveDue = state.step % recipe.checkpoint.every == 0 || state.step == total || limit != nil
       if isEvaluationDue(after: step) || limit != nil && recipe.evaluate != nil {
-        let (score, isBest) = try evaluate()
-        state.metricsBytes += try write(score.line, to: metrics)
-        _ = try observer.observe(.evaluated(score, isBest: isBest))
+        let (scores, isBest) = try evaluate()
+        for (number, score) in scores.enumerated() {
+          state.metricsBytes += try write(score.line, to: metrics)
+          _ = try observer.observe(.evaluated(score, isBest: isBest && number == 0))
+        }
         if recipe.earlyStopping != nil, isBest { isSaveDue = true }
         if isOutOfPatience, state.step < total { end = .stoppedEarly }
       }
@@ -389,9 +391,10 @@ public final class Trainer {
   }
 
   /// Nats a label on the held-out rows.
-  private func evaluate() throws -> (ScoreRecord, isBest: Bool) {
+  private func evaluate() throws -> (scores: [ScoreRecord], isBest: Bool) {
     guard let plan = run.heldOut else { preconditionFailure("nothing is held out") }
-    var sum = 0.0, squares = 0.0, count = 0, rows = 0
+    let sources = plan.dataset.sources
+    var bySource = [Moments](repeating: Moments(), count: sources.count), rows = 0
     try Torch.withoutGradients {
       for number in 0..<plan.stepsPerEpoch(0) {
         for microbatch in plan.step(number).microbatches {
@@ -399,22 +402,24 @@ public final class Trainer {
           rows += microbatch.rows
           guard microbatch.units > 0 else { continue }
           let forward = try model.forward(Batch(microbatch, device: model.device))
-          for score in try objective.scores(model, forward, microbatch) {
-            sum += score
-            squares += score * score
-            count += 1
+          for (source, score) in zip(objective.sources(microbatch), try objective.scores(model, forward, microbatch)) {
+            bySource[source].add(score)
           }
         }
       }
     }
-    let mean = sum / Double(max(1, count))
-    let variance = max(0, squares / Double(max(1, count)) - mean * mean)
+    let all = bySource.reduce(Moments(), +)
     let isBest = state.stopping.take(
-      mean, step: state.step, minimumImprovement: run.recipe.earlyStopping?.minimumImprovement ?? 0)
-    let score = ScoreRecord(
-      name: "held_out.loss", value: mean, standardError: (variance / Double(max(1, count))).squareRoot(), count: count,
-      unit: objective.scoreUnit, what: plan.dataset.sources.map(\.path).joined(separator: ", "), step: state.step)
-    return (score, isBest)
+      all.mean, step: state.step, minimumImprovement: run.recipe.earlyStopping?.minimumImprovement ?? 0)
+    func record(_ name: String, _ moments: Moments, _ what: [String]) -> ScoreRecord {
+      ScoreRecord(
+        name: name, value: moments.mean, standardError: moments.standardError, count: moments.count, unit: objective.scoreUnit,
+        what: what.joined(separator: ", "), step: state.step)
+    }
+    var scores = [record("held_out.loss", all, sources.map(\.path))]
+    // Several sources are told apart: a new domain beside what the model could do before.
+    if sources.count > 1 { scores += zip(sources, bySource).map { record("held_out.\($0.name).loss", $1, [$0.path]) } }
+    return (scores, isBest)
   }
 
   // MARK: - Saving
@@ -502,4 +507,28 @@ public final class Trainer {
     try file.write(line)
     return line.utf8.count
   }
+}
+
+/// A mean and how sure it is.
+private struct Moments {
+  private var sum = 0.0
+  private var squares = 0.0
+  private(set) var count = 0
+
+  mutating func add(_ value: Double) {
+    sum += value
+    squares += value * value
+    count += 1
+  }
+
+  static func + (a: Moments, b: Moments) -> Moments {
+    var result = a
+    result.sum += b.sum
+    result.squares += b.squares
+    result.count += b.count
+    return result
+  }
+
+  var mean: Double { sum / Double(max(1, count)) }
+  var standardError: Double { (max(0, squares / Double(max(1, count)) - mean * mean) / Double(max(1, count))).squareRoot() }
 }

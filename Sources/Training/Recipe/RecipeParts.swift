@@ -162,7 +162,7 @@ public struct EvaluateRecipe: Sendable, Hashable {
   init(_ reader: KeyReader) {
     data = reader.list("data", shorthand: "path", required: true, DataSource.init)
     every = reader.optional(
-      "every", in: 1..., otherwise: "each epoch", unit: "steps", doc: "How often the loss on held-out text is measured.")
+      "every", in: 1..., otherwise: "each epoch", unit: "steps", doc: "How often the loss on held-out text is measured; of several sources also that of each.")
     rows = reader.optional("rows", in: 1..., otherwise: "all", unit: "packed rows", doc: "At most so many rows are measured.")
   }
 }
