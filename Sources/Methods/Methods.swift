@@ -31,6 +31,7 @@ public let tuningMethods: [any TuningMethod.Type] = [
   SelectiveTokenMasking.self,
   EasySampleWeights.self,
   KLToStart.self,
+  AveragedGEM.self,
   LearningWithoutForgetting.self,
   TargetMaskedKL.self,
   ReplayRegularization.self,

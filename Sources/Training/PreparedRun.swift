@@ -16,6 +16,8 @@ public struct PreparedRun: Sendable {
   public private(set) var steps: Int
   let methods: [any TuningMethod.Type]
   private(set) var preparations: [PreparedPreparation]
+  /// Rows that a method remembers, and the method's name.
+  let memory: (method: String, plan: DataPlan)?
   /// Where the run stands in a sequence of stages.
   public let stage: StagePlace
 
@@ -87,6 +89,15 @@ public struct PreparedRun: Sendable {
       return PreparedPreparation(
         method: method, preparation: preparation,
         plan: try DataPlan(dataset, .init(seed: wants.seed, sequenceLength: wants.sequenceLength, packing: wants.packing, rows: wants.rows)))
+    }
+    memory = try recipe.methods.lazy.compactMap { entry in
+      try methods.first { $0.name == entry.name }.flatMap { try $0.make(entry).memory(recipe) }.map { (entry.name, $0) }
+    }.first.map { method, wants in
+      let dataset = try Dataset(
+        reading: wants.sources, with: renderer, rowLength: wants.packing == .wrapped ? nil : wants.sequenceLength, tooLong: wants.tooLong,
+        badRows: recipe.badRows, workers: workers, cache: kept)
+      return (method, try DataPlan(
+        dataset, .init(seed: wants.seed, sequenceLength: wants.sequenceLength, packing: wants.packing, rows: wants.rows)))
     }
     steps =
       switch recipe.duration {
@@ -188,7 +199,8 @@ public struct PreparedRun: Sendable {
   }
 
   package func dataFacts() -> [FileFact] {
-    (data.dataset.sources + (heldOut?.dataset.sources ?? []) + preparations.flatMap(\.plan.dataset.sources)).flatMap(\.files).map {
+    (data.dataset.sources + (heldOut?.dataset.sources ?? []) + preparations.flatMap(\.plan.dataset.sources)
+      + (memory?.plan.dataset.sources ?? [])).flatMap(\.files).map {
       FileFact(path: $0.path, bytes: $0.bytes, sha256: $0.contentHash)
     }
   }

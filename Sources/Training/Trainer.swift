@@ -310,6 +310,9 @@ public final class Trainer {
     for (name, method) in zip(stack.names, stack.methods) {
       if let value = try method.pull(named, masters, at: step) { terms.append((name, value)) }
     }
+    if let (name, plan) = run.memory, let method = zip(stack.names, stack.methods).first(where: { $0.0 == name })?.1 {
+      if let value = try method.project(named, memory: remembered(plan, at: step), at: step) { terms.append((name, value)) }
+    }
     let norm = try Tensor.squaredNorm(of: named.all).squareRoot()
     guard sum.isFinite, norm.isFinite, terms.allSatisfy(\.value.isFinite) else { throw try nonFinite(step, sum, norm, named, data) }
     var scale = 1.0
@@ -327,6 +330,17 @@ public final class Trainer {
     return StepRecord(
       step: step.number, loss: sum / Double(max(1, units)), units: units, gradientNorm: norm, learningRate: step.learningRate,
       epoch: data.epoch, firstRow: data.firstRow, terms: terms, sources: uses(data))
+  }
+
+  /// The gradient of the next remembered rows: the mean over their labels.
+  private func remembered(_ plan: DataPlan, at step: Step) throws -> NamedTensors {
+    let batch = plan.step(step.number).microbatches[0]
+    var gradients = Gradients()
+    let forward = try model.forward(Batch(batch, device: model.device))
+    let loss = try LabelObjective().loss(model, forward, batch, HeadTerms())
+    try (loss.total * (1 / Double(max(1, batch.units)))).backward()
+    try gradients.fold(trained)
+    return try gradients.named(trained)
   }
 
   private func uses(_ data: StepData) -> [SourceUse] {

@@ -27,6 +27,8 @@ public protocol TuningMethod: Sendable {
   /// What it must know before the first step. Asked before weights are read; run and kept before `begin` is called for the
   /// run itself.
   func preparations(_ facts: PreparationFacts) throws(Problems) -> [Preparation]
+  /// Rows that it remembers: a microbatch of them goes through the model in every step, in turn, and its gradient is given to `project`. nil: none.
+  func memory(_ recipe: Recipe) -> PreparationData?
   /// Called once a stage, before anything moves, and before that without artifacts, to check and to plan. Throws what is wrong with this method on this model, all at once.
   func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod
 }
@@ -210,6 +212,9 @@ public protocol ActiveMethod: AnyObject {
   /// Adds the gradient of a penalty to the task's own, in place, after `observe` and before clipping; returns
   /// the penalty's value for the log. Throwing ends the run before any weight moves.
   func pull(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) -> Double?
+  /// May change the step's gradient, penalties included, in place, beside the gradient of its remembered rows; before clipping. Asked only where there
+  /// are such rows. Returns a value for the log.
+  func project(_ gradients: NamedTensors, memory: NamedTensors, at step: Step) throws(EngineError) -> Double?
   /// What becomes of a parameter's proposed update. Asked for every trained parameter in every step, before it moves.
   func updateRule(for parameter: String, at step: Step, _ proposal: Proposal) throws(EngineError) -> UpdateRule
   /// Called when the weights have moved. `parameters` are the masters, which may be moved further in place; true where
@@ -269,6 +274,7 @@ extension ActiveMethod {
   public func divergence(_ labels: LabelScores, at step: Step) throws(EngineError) -> Divergence? { nil }
   public func observe(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) {}
   public func pull(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) -> Double? { nil }
+  public func project(_ gradients: NamedTensors, memory: NamedTensors, at step: Step) throws(EngineError) -> Double? { nil }
   public func updateRule(for parameter: String, at step: Step, _ proposal: Proposal) throws(EngineError) -> UpdateRule { UpdateRule() }
   public func afterStep(_ parameters: NamedTensors, at step: Step) throws(EngineError) -> Bool { false }
   public func finish(_ parameters: NamedTensors) throws(EngineError) {}
@@ -281,18 +287,22 @@ extension ActiveMethod {
 
 /// What only one method of a stack can say about a step.
 public enum UpdatePart: String, Sendable, Hashable {
-  case rowScale, columnScale, mask, reference, divergence
+  case rowScale, columnScale, mask, reference, divergence, memory
 
   /// What two methods that both set it do.
   var clash: String {
-    self == .divergence
-      ? "both hold the model's answers against the reference's" : "both decide what becomes of an update (\(rawValue))"
+    switch self {
+    case .divergence: "both hold the model's answers against the reference's"
+    case .memory: "both remember rows"
+    default: "both decide what becomes of an update (\(rawValue))"
+    }
   }
 }
 
 extension TuningMethod {
   public static var sets: Set<UpdatePart> { [] }
   public static var looksAtLabels: Bool { false }
+  public func memory(_ recipe: Recipe) -> PreparationData? { nil }
   public var needsReference: Bool { false }
   public func bytes(trained: Int) -> Int { 0 }
   public func bytes(trained: Int, of model: ModelFacts) -> Int { bytes(trained: trained) }

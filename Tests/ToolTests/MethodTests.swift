@@ -66,7 +66,7 @@ import Testing
 
   @Test(arguments: [
     "l2: {lambda: 30}", "l2: {lambda: 0.05, form: gradient}", "l1: {lambda: 0.4}", "lisa: {layers: 1, every: 3}", "mofo", "gmt", "spider", "average: {decay: 0.8}",
-    "talr", "dft", "eaft: {likeliest: 5}", "stm: {perplexity: 1000}", "flow", "kl", "kl: {direction: reverse, beta: 0.5}", "lwf", "tmkl", "asft", "ewc: {lambda: 5, data: TEXT, examples: 12, length: 32}",
+    "talr", "dft", "eaft: {likeliest: 5}", "stm: {perplexity: 1000}", "flow", "kl", "kl: {direction: reverse, beta: 0.5}", "lwf", "tmkl", "asft", "agem: {data: TEXT, rows: 2}", "ewc: {lambda: 5, data: TEXT, examples: 12, length: 32}",
     "cofitune: {layers: all, units: [inner, output, head], importance: {batches: 3}}", "v_softmask: {importance: {batches: 2, norm: rank}}",
     "ssu: {data: TEXT, examples: 12, length: 32}",
     "ewc: {lambda: 5, data: TEXT, examples: 12, length: 32, fisher: sampled, form: decoupled, control: shuffled}",
