@@ -26,7 +26,7 @@ replay = f"{{path: {text}, name: general, format: prompt_completion, share: 0.1,
 
 # name: (method, rates, more lines of the recipe, more sources)
 full_rates, lora_rates = ["1e-3", "3e-4", "1e-4"], ["1e-2", "3e-3", "1e-3"]
-two = ["1e-3", "3e-4"]
+two = full_rates
 methods = {
     "full": ("full", full_rates, "", ""),
     "half": ("half", two, "", ""),
