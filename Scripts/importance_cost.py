@@ -23,7 +23,7 @@ holdfast = os.environ.get("HOLDFAST", os.path.join(root, "holdfast"))
 world = os.path.join(arguments.work, "world")
 shutil.rmtree(arguments.work, ignore_errors=True)
 os.makedirs(arguments.work)
-subprocess.run([holdfast, "world", "--output", world, "--documents", str(20 * arguments.documents), "--train", "1", "--held-out", "1"],
+subprocess.run([holdfast, "world", "--output", world, "--documents", str(40 * arguments.documents), "--train", "1", "--held-out", "1"],
                check=True, capture_output=True)
 model = os.path.join(arguments.work, "model")
 shutil.copytree(os.path.join(world, "large"), model)
