@@ -8,8 +8,10 @@ internal import HoldfastTraining
 /// is needed while training.
 struct StartScores {
   static let name = "start_scores"
+  /// No log-probability is above 0 by more than rounding; a label of probability 1 has exactly 0.
+  static let noLabel: Float = 1
 
-  /// f32, tokens of all examples one behind another; 0 where a token is no label.
+  /// f32, tokens of all examples one behind another; `noLabel` where a token is none.
   private let scores: [Float]
   /// Where each example's tokens begin; one more at the end.
   private let starts: [Int]
@@ -23,10 +25,10 @@ struct StartScores {
         return source
       }, sequenceLength: recipe.sequenceLength, packing: packing, rows: recipe.batch.rows)
     data.tooLong = recipe.tooLong
-    return Preparation(name: name, data: data, backwardPasses: 0, bytes: 0) { pass in
+    return Preparation(name: name, settings: ["no_label": 1], data: data, backwardPasses: 0, bytes: 0) { pass in
       var starts = [0]
       for example in 0..<pass.exampleCount { starts.append(starts[example] + pass.tokenCount(ofExample: example)) }
-      var sums = ["scores": try Tensor.zeros([starts.last!])]
+      var sums = ["scores": try Tensor.full([starts.last!], Double(noLabel))]
       try pass.fold(into: &sums) { host, _, sums in
         guard host.units > 0 else { return }
         let found = try Torch.withoutGradients { () throws(EngineError) -> [Float] in
@@ -37,7 +39,7 @@ struct StartScores {
         for segment in host.segments {
           let from = segment.row * host.length + segment.start
           let values = (0..<segment.length).map { i -> Float in
-            guard host.labels[from + i] != ignoreIndex else { return 0 }
+            guard host.labels[from + i] != ignoreIndex else { return noLabel }
             next += 1
             return found[next - 1]
           }
@@ -63,7 +65,7 @@ struct StartScores {
   /// Mean −log p of an example's labels, nats; nil where it has none.
   func loss(of example: Int) -> Double? {
     var sum = 0.0, count = 0
-    for score in scores[starts[example]..<starts[example + 1]] where score != 0 {
+    for score in scores[starts[example]..<starts[example + 1]] where score != Self.noLabel {
       sum -= Double(score)
       count += 1
     }
@@ -72,7 +74,7 @@ struct StartScores {
 
   /// Labels of all examples whose probability was at least `least`, and all labels.
   func count(atLeast least: Double) -> (kept: Int, all: Int) {
-    let labels = scores.filter { $0 != 0 }
+    let labels = scores.filter { $0 != Self.noLabel }
     return (labels.count { Double($0) >= least }, labels.count)
   }
 }

@@ -144,7 +144,7 @@ struct HeadTermMethodTests {
     let lengths = scene.host.segments.map { $0.length + 1 }
     var starts = [0]
     for length in lengths { starts.append(starts.last! + length) }
-    var flat = [Float](repeating: 0, count: starts.last!)
+    var flat = [Float](repeating: 1, count: starts.last!)  // 1: no label
     for i in scene.labels.indices { flat[starts[places.examples[i]] + places.tokens[i]] = Float(other[i][scene.labels[i]]) }
     var stage = scene.stage
     stage.artifacts = ["start_scores": try artifact(["scores": Tensor(flat), "starts": Tensor(starts)], scratch)]
@@ -166,5 +166,11 @@ struct HeadTermMethodTests {
     for p in scene.model.parameters { try Torch.withoutGradients { try p.value.scale(by: 0.5) } }
     #expect(try weights(masked, scene) == found)
     #expect(throws: Problems.self) { try make(SelectiveTokenMasking.self, ["perplexity": 1.0000001]).begin(stage) }
+    // A label of probability 1 is a label like any other.
+    flat[starts[places.examples[0]] + places.tokens[0]] = 0
+    let sure = try Scratch()
+    stage.artifacts = ["start_scores": try artifact(["scores": Tensor(flat), "starts": Tensor(starts)], sure)]
+    let only = try make(SelectiveTokenMasking.self, ["perplexity": 1.0000001]).begin(stage)
+    #expect(only.facts["learnt"]?.int == 1 && only.facts["labels"]?.int == scene.labels.count)
   }
 }
