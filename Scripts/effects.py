@@ -5,7 +5,7 @@ usage: Scripts/effects.py [--work FOLDER] [--seeds 1,2] [--steps 150] [--only NA
 
 Each method tunes the shipped base model on one domain at several learning rates, and the loss on held-out questions of the domain and of the
 three general families is taken every five steps. Where a run's domain loss first falls through a target, the general loss is read off
-between the two evaluations: the same learning, whatever the rate and the number of steps. The targets are 80 and 95 per cent of what full
+between the two evaluations: the same learning, whatever the rate and the number of steps. The targets are 50, 80 and 95 per cent of what full
 fine-tuning gains at its highest rate. A method's number is its best over its rates; full fine-tuning at lower rates and blends of its result with
 the base (Wise-FT) are rivals, not ways out. FOLDER/points.jsonl has a line for each finished run, so a study that was stopped goes on."""
 import argparse, json, os, statistics, subprocess, sys
@@ -182,7 +182,7 @@ def cell(values):
 
 
 best = {seed: min(p[domain] for p in known[f"full|1e-3|{seed}"]) for seed in seeds if f"full|1e-3|{seed}" in known}
-gains = [0.8, 0.95]
+gains = [0.5, 0.8, 0.95]
 print(f"base: {domain} {start[domain]:.3f}, general {general(start):.3f} nats a label; {len(seeds)} seed(s), ± half the range\n")
 print("| method | " + " | ".join(f"general loss gained at {int(g * 100)} % of the learning" for g in gains) + " | rate |")
 print("|---|" + "---:|" * len(gains) + "---|")
