@@ -42,6 +42,9 @@ public struct ChatTemplate: Sendable {
   /// Whether the template marks with `{% generation %}` what a model is to learn.
   public var marksGeneration: Bool { program.marksGeneration }
 
+  /// Names that the template reads and does not make itself, functions apart.
+  package var variableNames: [String] { program.given.filter { TemplateFunction(rawValue: $0) == nil } }
+
   /// Renders with variables as they are; `messages` among them are the conversation.
   public func render(_ variables: JSONObject) throws(TemplateError) -> Rendered {
     let given = program.given.map { name -> TemplateValue in

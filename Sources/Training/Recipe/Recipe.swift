@@ -76,14 +76,14 @@ public struct Recipe: Sendable {
   public init(
     file path: String, overrides: [(key: String, value: String)] = [], methods: [MethodKeys] = []
   ) throws {
-    var source = try RecipeFile.read(path)
+    var source = try KeySource(file: path)
     try source.override(with: overrides)
     try self.init(source, methods: methods)
   }
 
   /// Reads a recipe given as YAML text; `subject` is what complaints begin with.
   public init(yaml text: String, subject: String = "recipe", methods: [MethodKeys] = []) throws(Problems) {
-    try self.init(RecipeFile.read(yaml: text, subject: subject), methods: methods)
+    try self.init(KeySource(yaml: text, subject: subject), methods: methods)
   }
 
   /// The recipe with other values at some keys. Keys are paths as in `batch.rows`, dashes standing for underscores;

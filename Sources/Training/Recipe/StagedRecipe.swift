@@ -79,11 +79,11 @@ public struct StagedRecipe: Sendable {
   private static let own = ["name", "test"]
 
   /// Whether a recipe's file has stages; it is read no further.
-  public static func has(file path: String) throws -> Bool { try RecipeFile.read(path).object["stages"] != nil }
+  public static func has(file path: String) throws -> Bool { try KeySource(file: path).object["stages"] != nil }
 
   /// - Throws: every complaint about every stage, each once.
   public init(file path: String, overrides: [(key: String, value: String)] = [], methods: [MethodKeys] = []) throws {
-    var source = try RecipeFile.read(path)
+    var source = try KeySource(file: path)
     try source.override(with: overrides)
     try self.init(source, methods: methods)
   }

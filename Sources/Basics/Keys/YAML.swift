@@ -1,4 +1,3 @@
-package import HoldfastBasics
 internal import Yams
 
 /// YAML as JSON values: the core schema of YAML 1.2, in which `1e-4` is a number and `no` is a word.
