@@ -13,6 +13,8 @@ struct HoldfastCommand: AsyncParsableCommand {
       DistanceCommand.self,
       DoctorCommand.self,
       EvaluateCommand.self,
+      FrontierCommand.self,
+      GateCommand.self,
       GenerateCommand.self,
       MethodsCommand.self,
       ParityCommand.self,

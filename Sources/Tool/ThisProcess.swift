@@ -52,6 +52,15 @@ enum ThisProcess {
     #endif
   }
 
+  /// Begins a new peak, so that the next `peakBytes` is of what comes from here on. false where the system cannot.
+  @discardableResult
+  static func resetPeak() -> Bool {
+    // Linux; the kernel then forgets the most that was resident.
+    guard let file = fopen("/proc/self/clear_refs", "w") else { return false }
+    let isWritten = fputs("5", file) >= 0
+    return fclose(file) == 0 && isWritten
+  }
+
   /// The processor by name, with the instruction sets that decide its arithmetic.
   static let processor: String = {
     guard let file = fopen("/proc/cpuinfo", "r") else { return "unknown" }

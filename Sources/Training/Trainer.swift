@@ -406,34 +406,10 @@ public final class Trainer {
 
   /// Nats a label on the held-out rows.
   private func evaluate() throws -> (scores: [ScoreRecord], isBest: Bool) {
-    guard let plan = run.heldOut else { preconditionFailure("nothing is held out") }
-    let sources = plan.dataset.sources
-    var bySource = [Moments](repeating: Moments(), count: sources.count), rows = 0
-    try Torch.withoutGradients {
-      for number in 0..<plan.stepsPerEpoch(0) {
-        for microbatch in plan.step(number).microbatches {
-          if let limit = run.recipe.evaluate?.rows, rows >= limit { return }
-          rows += microbatch.rows
-          guard microbatch.units > 0 else { continue }
-          let forward = try model.forward(Batch(microbatch, device: model.device))
-          for (source, score) in zip(objective.sources(microbatch), try objective.scores(model, forward, microbatch)) {
-            bySource[source].add(score)
-          }
-        }
-      }
-    }
-    let all = bySource.reduce(Moments(), +)
+    guard let measured = try run.heldOutLoss(of: model, objective: objective) else { preconditionFailure("nothing is held out") }
     let isBest = state.stopping.take(
-      all.mean, step: state.step, minimumImprovement: run.recipe.earlyStopping?.minimumImprovement ?? 0)
-    func record(_ name: String, _ moments: Moments, _ what: [String]) -> ScoreRecord {
-      ScoreRecord(
-        name: name, value: moments.mean, standardError: moments.standardError, count: moments.count, unit: objective.scoreUnit,
-        what: what.joined(separator: ", "), step: state.step)
-    }
-    var scores = [record("held_out.loss", all, sources.map(\.path))]
-    // Several sources are told apart: a new domain beside what the model could do before.
-    if sources.count > 1 { scores += zip(sources, bySource).map { record("held_out.\($0.name).loss", $1, [$0.path]) } }
-    return (scores, isBest)
+      measured.mean, step: state.step, minimumImprovement: run.recipe.earlyStopping?.minimumImprovement ?? 0)
+    return (measured.records(unit: objective.scoreUnit, step: state.step), isBest)
   }
 
   // MARK: - Saving
@@ -521,28 +497,4 @@ public final class Trainer {
     try file.write(line)
     return line.utf8.count
   }
-}
-
-/// A mean and how sure it is.
-private struct Moments {
-  private var sum = 0.0
-  private var squares = 0.0
-  private(set) var count = 0
-
-  mutating func add(_ value: Double) {
-    sum += value
-    squares += value * value
-    count += 1
-  }
-
-  static func + (a: Moments, b: Moments) -> Moments {
-    var result = a
-    result.sum += b.sum
-    result.squares += b.squares
-    result.count += b.count
-    return result
-  }
-
-  var mean: Double { sum / Double(max(1, count)) }
-  var standardError: Double { (max(0, squares / Double(max(1, count)) - mean * mean) / Double(max(1, count))).squareRoot() }
 }

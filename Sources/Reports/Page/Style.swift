@@ -88,6 +88,7 @@ extension HTML {
     .arrow { stroke: var(--c); stroke-width: 1.25; opacity: 0.32; }
     .arrow-head { fill: var(--c); opacity: 0.55; }
     .curve { fill: none; stroke: var(--c); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+    .curve.again { stroke-dasharray: 7 4; }
     .faint-curve { fill: none; stroke: var(--c); stroke-width: 1; opacity: 0.3; stroke-linejoin: round; }
     .band { fill: var(--c); opacity: 0.15; }
     .bar { fill: var(--c); }

@@ -23,7 +23,8 @@ struct Palette {
   }
 
   func index(_ name: String) -> Int { indices[name] ?? 0 }
-  func series(_ name: String) -> String { "s\(index(name) % Palette.size)" }
+  /// Curves whose colour returns are dashed.
+  func series(_ name: String) -> String { "s\(index(name) % Palette.size)" + (index(name) >= Palette.size ? " again" : "") }
 }
 
 extension Plot {

@@ -1,0 +1,230 @@
+internal import HoldfastBasics
+public import HoldfastDatasets
+internal import HoldfastEngine
+internal import HoldfastEvaluation
+internal import HoldfastMethods
+internal import HoldfastModels
+public import HoldfastRecords
+public import HoldfastTraining
+
+/// Runs a study: methods × strengths × rates × seeds, each point at most once, and reads them against each other.
+///
+/// A finished point is a line of the points file and is never made again, here or in another clone with the same file. A run that was
+/// killed goes on from its newest checkpoint. The base is measured once, preparations are shared, and blends take the runs they are of.
+public struct Frontier {
+  /// What the study needs of whoever runs it.
+  public struct Doors {
+    public var cache: DataCachePlace?
+    public var messages: (String) throws -> (any MessageRenderer)?
+    public var allowsOtherBits = false
+    /// Begins a new peak of memory; `tellsPeak`: whether that is possible here.
+    public var resetPeak: () -> Void = {}
+    public var tellsPeak = false
+    public var isStopped: () -> Bool = { false }
+
+    public init(messages: @escaping (String) throws -> (any MessageRenderer)?) { self.messages = messages }
+  }
+
+  /// What happens, for whoever shows it.
+  public enum Event {
+    case measuringBase
+    /// `secondsLeft`: what the rest takes, as the points so far took; nil before the first.
+    case running(FrontierPlan.Point, number: Int, of: Int, secondsLeft: Double?)
+    case finished(FrontierPoint, FrontierPlan.Point)
+    case outOfBudget(left: Int)
+  }
+
+  public enum Ending { case finished, interrupted, outOfBudget }
+
+  public let study: FrontierStudy
+  public let plan: FrontierPlan
+  public let output: String
+  public private(set) var points: FrontierPoints
+  /// Why the numbers of items that were trained on stand all the same.
+  public let warnings: [String]
+  private let scorer: FrontierScorer
+  private let model: String
+
+  /// Reads and checks all that can be known before the first run.
+  ///
+  /// - Parameter place: the folder of a model that the recipe names.
+  public init(_ study: FrontierStudy, output: String, place: (String) throws -> String) throws {
+    self.study = study
+    self.output = output
+    var problems = Problems(study.subject)
+    scorer = FrontierScorer(study, &problems)
+    let recipe = try study.recipe(study.methods.first { !$0.isAfterTraining }!, FrontierTrial(rate: 1), seed: 0)
+    do { model = try place(recipe.model) } catch {
+      problems.add("\(error)")
+      throw problems
+    }
+    do { _ = try ModelFolder(model) } catch { problems.add("\(error)") }
+    var training: [String] = []
+    for method in study.methods where !method.isAfterTraining {
+      let data = try study.recipe(method, FrontierTrial(rate: 1), seed: 0).data
+      for path in data.flatMap(\.paths) where !training.contains(path) && Files.exists(path) && !Files.isFolder(path) { training.append(path) }
+    }
+    let overlap = try FrontierOverlap.complaints(items: study.tasks.flatMap { [$0.validation, $0.test] }, training: training)
+      + scorer.overlaps(training: training)
+    if !study.allowsTrainedItems { for words in overlap { problems.add(words) } }
+    warnings = study.allowsTrainedItems ? overlap : []
+    try problems.check()
+    plan = try FrontierPlan(study, suites: scorer.suites.map { [$0.validation.hash, $0.test.hash] } ?? [])
+    points = try FrontierPoints(path: study.points ?? output + "/points.jsonl")
+  }
+
+  /// Points that are there.
+  public var done: Int { plan.points.count { points[$0.key] != nil } }
+
+  /// What is known of the time a point takes, by method: from the points that are there.
+  public var secondsLeft: Double? {
+    var sums: [String: (seconds: Double, count: Int)] = [:]
+    for entry in plan.points {
+      guard let point = points[entry.key], !point.isResumed else { continue }
+      let seconds = (point.preparingSeconds ?? 0) + (point.trainingSeconds ?? 0) + (point.measuringSeconds ?? 0)
+      sums[entry.method, default: (0, 0)].seconds += seconds
+      sums[entry.method]!.count += 1
+    }
+    guard !sums.isEmpty else { return nil }
+    let all = sums.values.reduce((0.0, 0)) { ($0.0 + $1.seconds, $0.1 + $1.count) }
+    return plan.points.filter { points[$0.key] == nil }.reduce(0) { sum, entry in
+      sum + (sums[entry.method].map { $0.seconds / Double($0.count) } ?? all.0 / Double(all.1))
+    }
+  }
+
+  /// Makes what is missing. Called again it goes on, and repeats no finished point.
+  public mutating func run(
+    surroundings: Surroundings, doors: Doors, observer: any RunObserver, onEvent: (Event) throws -> Void
+  ) throws -> Ending {
+    try Files.makeFolder(output + "/runs")
+    try Torch.setThreads(study.shared.object["threads"]?.int ?? surroundings.cores)
+    let runs = FrontierRuns(
+      study: study, plan: plan, output: output, model: model, scorer: scorer, surroundings: surroundings, doors: doors, observer: observer)
+    let began = surroundings.now()
+    if points[plan.base] == nil {
+      try onEvent(.measuringBase)
+      try points.add(runs.base())
+    }
+    guard let base = points[plan.base]?.stations.first else { throw Problems(points.path, ["the base's point has no numbers; remove its line"]) }
+    for (number, entry) in plan.points.enumerated() where points[entry.key] == nil {
+      if doors.isStopped() { return .interrupted }
+      if let budget = study.budget, surroundings.now() - began > budget {
+        try onEvent(.outOfBudget(left: plan.points.count { points[$0.key] == nil }))
+        return .outOfBudget
+      }
+      try onEvent(.running(entry, number: number + 1, of: plan.points.count, secondsLeft: secondsLeft))
+      let found: FrontierPoint?
+      if let parent = entry.parent.flatMap({ key in plan.points.first { $0.key == key } }) {
+        found = try runs.blended(entry, parent: parent, base: base)
+        if found != nil, !hasChildren(parent, besides: entry) { try runs.tidy(parent) }
+      } else {
+        found = try runs.trained(entry, base: base)
+      }
+      guard let found else { return .interrupted }
+      try points.add(found)
+      if entry.parent == nil, !hasChildren(entry, besides: nil) { try runs.tidy(entry) }
+      try onEvent(.finished(found, entry))
+    }
+    return .finished
+  }
+
+  /// Whether something that is not made yet takes this run's model.
+  private func hasChildren(_ parent: FrontierPlan.Point, besides other: FrontierPlan.Point?) -> Bool {
+    plan.points.contains { $0.parent == parent.key && $0.key != other?.key && points[$0.key] == nil }
+  }
+
+  /// What a point's model answered; nil where it was not asked here.
+  func samples(of key: String) throws -> [FrontierScorer.Sample]? {
+    let path = "\(output)/samples/\(key.prefix(16)).json"
+    guard Files.exists(path) else { return nil }
+    let file = try MappedFile(path: path)
+    return try withExtendedLifetime(file) { try file.json() }.array?.compactMap(FrontierScorer.Sample.init)
+  }
+
+  // MARK: - Reading
+
+  /// What the points that are there come to; nil before the reference has one.
+  public func summary() -> FrontierSummary? {
+    guard let base = points[plan.base]?.stations.first else { return nil }
+    var measures: [FrontierSummary.Measure] = []
+    let losses = study.lossTasks.map {
+      FrontierScorer.Entry(name: $0.name, isNew: $0.isNew, weight: 1, higherIsBetter: false, isShare: false, unit: "nats a label", count: 0)
+    }
+    for (kind, tasks) in [(FrontierSummary.Measure.Kind.loss, losses), (.score, scorer.entries)] where !tasks.isEmpty {
+      if let found = analysis(kind, tasks, base)?.measure() { measures.append(found) }
+    }
+    guard !measures.isEmpty else { return nil }
+    if study.leadsWithScores { measures.sort { $0.kind == .score && $1.kind != .score } }
+    return FrontierSummary(
+      name: study.name, reference: study.reference, seeds: study.seeds, done: done, planned: plan.points.count, measures: measures, costs: costs(),
+      recommendation: FrontierAdvice.of(measures[0], reference: study.reference))
+  }
+
+  private func analysis(
+    _ kind: FrontierSummary.Measure.Kind, _ tasks: [FrontierScorer.Entry], _ base: FrontierStation
+  ) -> FrontierAnalysis? {
+    let new = tasks.filter(\.isNew), old = tasks.filter { !$0.isNew }
+    /// More is better: what is better where it is less is turned round.
+    func mean(_ scores: [String: TaskScore], _ tasks: [FrontierScorer.Entry]) -> Double? {
+      let values = tasks.compactMap { task in scores[task.name].map { $0.value * task.weight * (task.higherIsBetter ? 1 : -1) } }
+      return values.count == tasks.count && !values.isEmpty ? values.reduce(0, +) / tasks.reduce(0) { $0 + $1.weight } : nil
+    }
+    func stop(_ station: FrontierStation) -> FrontierStop? {
+      let s = kind == .loss ? station.losses : station.scores
+      guard let vn = mean(s.validation, new), let vo = mean(s.validation, old), let tn = mean(s.test, new), let to = mean(s.test, old) else { return nil }
+      return FrontierStop(at: station.at, validation: TwoScores(new: vn, old: vo), test: TwoScores(new: tn, old: to))
+    }
+    guard let start = stop(base) else { return nil }
+    let ways = study.methods.map { method -> FrontierWays in
+      let entries = plan.points.filter { $0.method == method.name }
+      var trials: [(label: String, bySeed: [Int: FrontierWay])] = []
+      func add(_ label: String, _ seed: Int, _ stops: [FrontierStop]) {
+        if !trials.contains(where: { $0.label == label }) { trials.append((label, [:])) }
+        trials[trials.firstIndex { $0.label == label }!].bySeed[seed] = FrontierWay(stops: stops)
+      }
+      if kind == .loss || method.isAfterTraining {
+        for entry in entries {
+          guard let point = points[entry.key] else { continue }
+          add(entry.trial.label(knob: method.knob), entry.seed, point.stations.compactMap(stop))
+        }
+      } else {
+        // Scores are taken at the ends: a way leads over the rates.
+        for strength in Set(entries.map(\.trial.strength)).sorted(by: { ($0 ?? 0) < ($1 ?? 0) }) {
+          for seed in study.seeds {
+            let ends = entries.filter { $0.trial.strength == strength && $0.seed == seed }.sorted { ($0.trial.rate ?? 0) < ($1.trial.rate ?? 0) }
+            let known = ends.compactMap { entry in points[entry.key]?.stations.last.flatMap(stop).map { (entry, $0) } }
+            guard known.count == ends.count, !ends.isEmpty else { continue }
+            let stops = known.map { entry, end in
+              FrontierStop(at: entry.trial.rate ?? 0, validation: end.validation, test: end.test)
+            }
+            let label = FrontierTrial(strength: strength).label(knob: method.knob)
+            add(label.isEmpty ? "over the rates" : label + ", over the rates", seed, [FrontierStop(at: 0, validation: start.validation, test: start.test)] + stops)
+          }
+        }
+      }
+      return FrontierWays(name: method.name, trials: trials)
+    }
+    var analysis = FrontierAnalysis(
+      kind: kind, unit: old[0].unit, newTasks: new.map(\.name), oldTasks: old.map(\.name), base: start, reference: study.reference,
+      targets: study.targets, ways: ways)
+    analysis.isShare = old[0].isShare
+    if kind == .score, old[0].isShare { analysis.resolution = 1 / Double(max(1, old.reduce(0) { $0 + $1.count })) }
+    return analysis
+  }
+
+  private func costs() -> [FrontierSummary.Cost] {
+    study.methods.compactMap { method in
+      let found = plan.points.filter { $0.method == method.name }.compactMap { points[$0.key] }
+      guard !found.isEmpty else { return nil }
+      let whole = found.filter { !$0.isResumed }
+      func mean(_ value: (FrontierPoint) -> Double?) -> Double? {
+        let values = whole.compactMap(value)
+        return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+      }
+      return FrontierSummary.Cost(
+        method: method.name, runs: found.count, trials: Set(found.map { FrontierTrial(strength: $0.strength, rate: $0.rate) }).count,
+        preparingSeconds: mean(\.preparingSeconds), trainingSeconds: mean(\.trainingSeconds), measuringSeconds: mean(\.measuringSeconds),
+        peakBytes: found.compactMap(\.peakBytes).max(), bytes: found.compactMap(\.bytes).max(), trained: found.compactMap(\.trained).first)
+    }
+  }
+}

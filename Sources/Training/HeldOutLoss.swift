@@ -1,0 +1,79 @@
+internal import HoldfastBasics
+internal import HoldfastDatasets
+internal import HoldfastEngine
+internal import HoldfastModels
+public import HoldfastRecords
+
+/// The loss on held-out rows, together and by source.
+struct HeldOutLoss {
+  /// Name, files and losses of each source.
+  fileprivate(set) var sources: [(name: String, path: String, moments: Moments)]
+
+  /// Over all labels.
+  var mean: Double { all.mean }
+  private var all: Moments { sources.reduce(Moments()) { $0 + $1.moments } }
+
+  func records(unit: String, step: Int?) -> [ScoreRecord] {
+    func record(_ name: String, _ moments: Moments, _ what: String) -> ScoreRecord {
+      ScoreRecord(
+        name: name, value: moments.mean, standardError: moments.standardError, count: moments.count, unit: unit, what: what, step: step)
+    }
+    let together = record("held_out.loss", all, sources.map(\.path).joined(separator: ", "))
+    // Several sources are told apart: a new domain beside what the model could do before.
+    return sources.count > 1 ? [together] + sources.map { record("held_out.\($0.name).loss", $0.moments, $0.path) } : [together]
+  }
+}
+
+extension PreparedRun {
+  /// nil where the recipe holds nothing out.
+  func heldOutLoss(of model: Decoder, objective: any Objective) throws -> HeldOutLoss? {
+    guard let plan = heldOut else { return nil }
+    var result = HeldOutLoss(sources: plan.dataset.sources.map { ($0.name, $0.path, Moments()) }), rows = 0
+    try Torch.withoutGradients {
+      for number in 0..<plan.stepsPerEpoch(0) {
+        for microbatch in plan.step(number).microbatches {
+          if let limit = recipe.evaluate?.rows, rows >= limit { return }
+          rows += microbatch.rows
+          guard microbatch.units > 0 else { continue }
+          let forward = try model.forward(Batch(microbatch, device: model.device))
+          for (source, score) in zip(objective.sources(microbatch), try objective.scores(model, forward, microbatch)) {
+            result.sources[source].moments.add(score)
+          }
+        }
+      }
+    }
+    return result
+  }
+
+  /// Nats a label of the model in a folder on what the recipe holds out, as the run measures it between its steps. Of pairs
+  /// (dpo) nothing is measured: their loss is relative to the model a run began with.
+  public func heldOutLosses(of folder: String) throws -> [ScoreRecord] {
+    let model = try ModelFolder(folder).load(dtype: recipe.precision.dtype)
+    let objective = LabelObjective()
+    return try heldOutLoss(of: model, objective: objective)?.records(unit: objective.scoreUnit, step: nil) ?? []
+  }
+}
+
+/// A mean and how sure it is.
+struct Moments {
+  private var sum = 0.0
+  private var squares = 0.0
+  private(set) var count = 0
+
+  mutating func add(_ value: Double) {
+    sum += value
+    squares += value * value
+    count += 1
+  }
+
+  static func + (a: Moments, b: Moments) -> Moments {
+    var result = a
+    result.sum += b.sum
+    result.squares += b.squares
+    result.count += b.count
+    return result
+  }
+
+  var mean: Double { sum / Double(max(1, count)) }
+  var standardError: Double { (max(0, squares / Double(max(1, count)) - mean * mean) / Double(max(1, count))).squareRoot() }
+}

@@ -1,0 +1,97 @@
+import HoldfastBasics
+import HoldfastDatasets
+import Testing
+
+/// `frontier` and `gate` as a user calls them.
+@Suite(.serialized) struct FrontierCommandTests {
+  private func study(_ shop: Workshop) throws -> String {
+    let world = LittleWorld()
+    for family in [LittleWorld.Family.clinic, .sums] {
+      for split in [LittleWorld.Split.validation, .test] {
+        try shop.write(world.jsonl(family, split, count: 5), to: "\(family.rawValue).\(split.rawValue).jsonl")
+      }
+    }
+    func task(_ name: String) -> String {
+      "[{name: \(name), validation: \(shop.path)/\(name).validation.jsonl, test: \(shop.path)/\(name).test.jsonl, format: prompt_completion, measure: [loss, exact_match]}]"
+    }
+    return try shop.write(
+      """
+      name: Toy
+      recipe: {model: \(Workshop.trained), data: [{path: \(shop.path)/clinic.jsonl, format: prompt_completion}], sequence_length: 64, batch: 2, steps: 2, schedule: constant, threads: 1}
+      new: \(task("clinic"))
+      old: \(task("sums"))
+      every: 1
+      seeds: [1]
+      rates: [3e-3, 1e-3, 3e-4]
+      targets: [0.5]
+      methods: [full, {name: bitfit norms, method: {freezing: {modules: [norms]}}, rates: [1e-1, 3e-2, 1e-2]}, {name: wise, after: full, blend: half_reset, strengths: [0.5]}]
+      output: \(shop.path)/study
+
+      """, to: "study.yaml")
+  }
+
+  @Test func aStudyIsPlannedRunReportedAndNotRunAgain() throws {
+    let shop = try Workshop(examples: 30), study = try study(shop)
+    let plan = shop.holdfast("frontier", study, "--dry-run")
+    #expect(plan.status == 0 && plan.lacks("Toy: 9 points: 6 runs and 3 blends of their models, 1 seed", "how long one takes is known after the first", "blend of the run before it") == [], "\(plan.errors)")
+    #expect(!Files.exists(shop.path + "/study"))
+    let run = shop.holdfast("frontier", study)
+    #expect(run.status == 0 && run.lacks("[9 of 9]", "at 50 % of the", "reference", "one seed tells nothing of the spread", "report.html") == [], "\(run.output)\(run.errors)")
+    for file in ["report.html", "report.md", "report.json", "points.csv", "points.jsonl", "recommended.yaml"] { #expect(Files.exists("\(shop.path)/study/\(file)"), "\(file)") }
+    let page = try MappedFile(path: shop.path + "/study/report.html").text()
+    #expect(page.contains("What is kept at what is learned") && page.contains("Answers before and after") && !page.contains("<script") && !page.contains(" src="))
+    let events = try Files.list(shop.path + "/study/events")
+    #expect(events.count == 6 && Files.exists("\(shop.path)/study/events/\(events[0])/events.tfevents"))
+    // The recommended recipe is one that `plan` reads.
+    #expect(shop.holdfast("plan", shop.path + "/study/recommended.yaml").status == 0)
+    let points = try shop.bytes("study/points.jsonl")
+    let again = shop.holdfast("frontier", study, "--json")
+    #expect(again.status == 0 && !again.errors.contains("[") && again.errors.contains("9 are there"), "\(again.errors)")
+    #expect(try again.lines()[0]["measures"]?[0]?["methods"]?.array?.count == 3)
+    #expect(try shop.bytes("study/points.jsonl") == points)
+    // The folder gone, the points kept: the same report, nothing run.
+    let kept = try shop.write(String(decoding: points, as: UTF8.self), to: "kept.jsonl")
+    let elsewhere = shop.holdfast("frontier", study, "--points", kept, "--output", shop.path + "/other", "--json")
+    #expect(elsewhere.output == again.output && !Files.exists(shop.path + "/other/runs/full"), "\(elsewhere.errors)")
+  }
+
+  @Test func wrongStudiesAreRefusedAtOnce() throws {
+    let shop = try Workshop(examples: 30), study = try study(shop)
+    let wrong = shop.holdfast("frontier", study, "--rates", "[1e-3]", "--old", "[{name: a, validation: \(shop.path)/none, test: \(shop.path)/sums.test.jsonl}]", "--recipe.stepps", "3")
+    #expect(wrong.status == 64 && wrong.lacks("one of at least three", "none: no such file", "stepps") == [], "\(wrong.errors)")
+    #expect(shop.holdfast("frontier", shop.path + "/nothing.yaml").status != 0)
+  }
+
+  @Test func theGateSaysYesNoAndTooFew() throws {
+    let shop = try Workshop(examples: 60)
+    func suite(_ limit: Int) throws -> String {
+      try shop.write("tasks: [{kind: generate, world: stories, max_tokens: 8, limit: \(limit)}]\n", to: "suite-\(limit).yaml")
+    }
+    // A rate that ruins it.
+    let ruined = try shop.recipe("ruined", "model: \(Workshop.trained)\ninitialize: pretrained\nsteps: 8\nlearning_rate: 3.0e-2\nschedule: constant")
+    try #require(shop.holdfast("tune", ruined).status == 0)
+    func gate(_ candidate: String, _ limit: Int, budget: String = "0.1", _ flags: String...) throws -> Outcome {
+      Process(
+        ["gate", "--base", Workshop.trained, "--candidate", candidate, "--suite", try suite(limit), "--budget", budget, "--cache", shop.path + "/cache", "--threads", "1"] + flags,
+        in: shop.path
+      ).wait()
+    }
+    let same = try gate(Workshop.trained, 60)
+    #expect(same.status == 0 && same.lacks("yes: every general task lost no more than 0.1") == [], "\(same.output)\(same.errors)")
+    // Sixty items without a difference do not show that no more than a hundredth is lost.
+    let narrow = try gate(Workshop.trained, 60, budget: "0.01"), strict = try gate(Workshop.trained, 60, budget: "0.01", "--strict")
+    #expect(narrow.status == 0 && narrow.lacks("too few items to tell: stories (passes; --strict would not)", "would") == [] && strict.status == 2, "\(narrow.output)")
+    let worse = try gate(shop.path + "/ruined/final", 60)
+    #expect(worse.status == 2 && worse.lacks("no: more was lost than the budget of 0.1, beyond noise: stories") == [], "\(worse.output)\(worse.errors)")
+    // The base's answers are in the cache.
+    #expect(!worse.errors.contains("base: stories") && worse.errors.contains("candidate: stories"))
+    let json = try gate(shop.path + "/ruined/final", 60, "--json")
+    let lost = try #require(json.lines()[0]["lost"]?[0])
+    #expect(json.status == 2 && lost["verdict"] == "beyond" && lost["items"] == 60)
+    #expect(try #require(lost["low"]?.double) > 0.1 && lost["change"]!.double! >= lost["low"]!.double!)
+    let few = try gate(shop.path + "/ruined/final", 3)
+    #expect(few.status == 0 && few.lacks("too few items to tell") == [], "\(few.output)")
+    let wrong = shop.holdfast("gate", "--base", Workshop.trained, "--candidate", Workshop.trained, "--suite", try shop.write("tasks: [{kind: gen}]\n", to: "bad.yaml"), "--budget", "0.1")
+    #expect(wrong.status == 64 && wrong.errors.contains("generate"), "\(wrong.errors)")
+  }
+}
