@@ -7,14 +7,23 @@ import HoldfastReports
 
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "evaluate", abstract: "Measure a model on texts, multiple choice and generated answers.",
+    commandName: "evaluate", abstract: "Measure a model: a suite of tasks, or texts, multiple choice and generated answers.",
     discussion: """
-      Every number comes with its standard error. Rows of --choices: {"question" or "prompt", "choices", "answer"}, \
+      With --suite: every task of a YAML file, with intervals and what guessing scores; a task that was finished before, on the \
+      same model and items, is not asked again. Docs/evaluation.md has the keys. Without: every number comes with its standard \
+      error. Rows of --choices: {"question" or "prompt", "choices", "answer"}, \
       answer being the right text or its number from 0. Rows of --answers: {"question" or "prompt", "answer"}. A `prompt` \
       is joined with what follows as it stands; a `question` is asked as "Question: …\\nAnswer:".
       """)
 
   @OptionGroup var options: ModelOptions
+  @Option(help: "YAML file of tasks.") var suite: String?
+  @Option(help: "Folder at which relative paths in the suite begin (default: the suite's own).") var data: String?
+  @Option(help: "Folder of the model that tasks of kind drift compare with.") var base: String?
+  @Option(parsing: .upToNextOption, help: "Training files: the suite is refused where items of it stand in them.") var trainedOn: [String] = []
+  @Option(help: "Folder for finished tasks (default: holdfast/evaluations in the user's cache).") var cache: String?
+  @Flag(help: "Ask every task anew and keep nothing.") var noCache = false
+  @Option(help: "Write everything, values of single items included, as JSON into this file.") var output: String?
   @Option(parsing: .upToNextOption, help: "Text files: perplexity, nats a token, bits a byte.") var text: [String] = []
   @Option(parsing: .upToNextOption, help: "JSONL files with choices: accuracy by the options' likelihood.")
   var choices: [String] = []
@@ -25,14 +34,20 @@ struct EvaluateCommand: ParsableCommand {
   @Flag(help: "Print JSON lines instead of a table.") var json = false
 
   func validate() throws {
-    if text.isEmpty && choices.isEmpty && answers.isEmpty {
-      throw ValidationError("nothing to evaluate: name files with --text, --choices or --answers")
+    let hasFiles = !(text.isEmpty && choices.isEmpty && answers.isEmpty)
+    if suite == nil && !hasFiles { throw ValidationError("nothing to evaluate: name a suite with --suite, or files with --text, --choices or --answers") }
+    if suite != nil && hasFiles { throw ValidationError("--suite stands alone: put texts, choices and answers into it as tasks") }
+    if suite == nil && (data != nil || base != nil || !trainedOn.isEmpty || cache != nil || noCache || output != nil) {
+      throw ValidationError("--data, --base, --trained-on, --cache, --no-cache and --output belong to --suite")
     }
+    if suite != nil && (limit != nil || window != nil) { throw ValidationError("--limit and --window are keys of a suite's tasks: `limit`, `window`") }
+    if cache != nil && noCache { throw ValidationError("--cache and --no-cache exclude one another") }
     if let limit, limit < 1 { throw ValidationError("--limit must be 1 or more") }
     if maxTokens < 1 { throw ValidationError("--max-tokens must be 1 or more") }
   }
 
   func run() throws {
+    if let suite { return try run(suite: suite) }
     // All files first: a bad row is found before the model is loaded.
     let texts = try text.map { (path: $0, text: try readText($0)) }
     let questions = try choices.map { (path: $0, items: try items($0, needsOptions: true)) }

@@ -19,7 +19,7 @@ struct ModelOptions: ParsableArguments {
     if let threads, threads < 1 { throw ValidationError("--threads must be 1 or more") }
   }
 
-  private func load(_ folder: ModelFolder) throws -> Decoder {
+  private func load(_ folder: ModelFolder, _ adapter: [String]) throws -> Decoder {
     if let threads { try Torch.setThreads(threads) }
     let place = Device(device)!
     guard try place.isAvailable else { throw EngineError("libtorch sees no device \(place) here; try --device cpu") }
@@ -30,9 +30,23 @@ struct ModelOptions: ParsableArguments {
     return model
   }
 
-  func evaluator() throws -> Evaluator {
+  func evaluator() throws -> Evaluator { try evaluator(of: model, adapter) }
+
+  private func evaluator(of model: String, _ adapter: [String]) throws -> Evaluator {
     let folder = try ModelFolder(modelFolder(model))
     let tokenizer = try Tokenizer(folder: folder.path)
-    return try Evaluator(model: load(folder), tokenizer: tokenizer)
+    return try Evaluator(model: load(folder, adapter), tokenizer: tokenizer)
+  }
+
+  /// The model for a suite, loaded when something must be asked of it.
+  func suiteModel() throws -> SuiteModel { try suiteModel(of: model, adapter) }
+
+  /// Another model, run alike and without adapters.
+  func suiteModel(of other: String) throws -> SuiteModel { try suiteModel(of: other, []) }
+
+  private func suiteModel(of model: String, _ adapter: [String]) throws -> SuiteModel {
+    // What is no model is found out before anything is hashed.
+    let folder = try ModelFolder(modelFolder(model)).path
+    return SuiteModel(hash: try SuiteModel.hash(folder: folder, adapters: adapter, precision: precision.rawValue)) { try evaluator(of: model, adapter) }
   }
 }

@@ -1,9 +1,9 @@
 internal import HoldfastBasics
 
 /// How right a generated answer is, between 0 and 1.
-enum AnswerScore {
+package enum AnswerScore {
   /// The best over the right answers.
-  static func value(_ metric: TaskMetric, _ answer: String, references: [String]) -> Double {
+  package static func value(_ metric: TaskMetric, _ answer: String, references: [String]) -> Double {
     references.map { reference in
       switch metric {
       case .numeric: equalNumbers(answer, reference) ? 1 : 0
@@ -23,7 +23,7 @@ enum AnswerScore {
   }
 
   /// Digits with an optional minus sign in front, commas between thousands and one decimal point: `-1,234.5`.
-  static func lastNumber(in text: String) -> Double? {
+  package static func lastNumber(in text: String) -> Double? {
     let scalars = Array(text.unicodeScalars)
     func isDigit(_ i: Int) -> Bool { scalars.indices.contains(i) && ("0"..."9").contains(scalars[i]) }
     var i = scalars.count - 1
@@ -49,7 +49,7 @@ enum AnswerScore {
 
   /// The harmonic mean of precision and recall over words, as SQuAD counts them (Rajpurkar et al. 2016): without case,
   /// ASCII punctuation and the articles a, an and the.
-  static func f1(_ answer: String, _ reference: String) -> Double {
+  package static func f1(_ answer: String, _ reference: String) -> Double {
     let a = words(answer), b = words(reference)
     if a.isEmpty || b.isEmpty { return a == b ? 1 : 0 }
     var left: [String: Int] = [:]
@@ -103,7 +103,7 @@ enum AnswerScore {
 
   /// The harmonic mean of precision and recall of the longest common subsequence of words (ROUGE-L, Lin 2004), which are
   /// runs of a to z and 0 to 9 without case, not stemmed.
-  static func rougeL(_ answer: String, _ reference: String) -> Double {
+  package static func rougeL(_ answer: String, _ reference: String) -> Double {
     let a = plainWords(answer), b = plainWords(reference)
     if a.isEmpty || b.isEmpty { return 0 }
     var lengths = [Int](repeating: 0, count: b.count + 1)

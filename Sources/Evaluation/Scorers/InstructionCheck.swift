@@ -1,11 +1,11 @@
-internal import HoldfastBasics
-internal import HoldfastDatasets
+package import HoldfastBasics
+package import HoldfastDatasets
 
 /// A verifiable instruction (Zhou et al. 2023, "Instruction-Following Evaluation for Large Language Models", arXiv
 /// 2311.07911), written from its definitions.
-struct InstructionCheck {
+package struct InstructionCheck {
   /// The names that IFEval gives its kinds, without a language in front.
-  enum Kind: String, CaseIterable {
+  package enum Kind: String, CaseIterable {
     case keywords = "keywords:existence", frequency = "keywords:frequency", forbidden = "keywords:forbidden_words"
     case letters = "keywords:letter_frequency", language = "language:response_language"
     case sentences = "length_constraints:number_sentences", paragraphs = "length_constraints:number_paragraphs"
@@ -21,14 +21,14 @@ struct InstructionCheck {
 
     /// Kinds that the authors' scorer leaves to a language detector, a sentence splitter or a word splitter. Ours are its own, so
     /// that their verdicts differ now and then.
-    var restsOnLibrary: Bool { [.language, .sentences, .capitalWords, .upperCase, .lowerCase].contains(self) }
+    package var restsOnLibrary: Bool { [.language, .sentences, .capitalWords, .upperCase, .lowerCase].contains(self) }
   }
 
-  let kind: Kind
+  package let kind: Kind
   let arguments: JSONObject
 
   /// An instruction of a row. Throws for one that is not known, or lacks an argument.
-  init(id: String, arguments: JSONObject) throws(RowError) {
+  package init(id: String, arguments: JSONObject) throws(RowError) {
     // Multilingual sets put a language in front.
     let bare = id.split(separator: ":").count > 2 ? String(id[id.index(after: id.firstIndex(of: ":")!)...]) : id
     guard let kind = Kind(rawValue: bare) else {
@@ -41,7 +41,7 @@ struct InstructionCheck {
   }
 
   /// The instructions of one of IFEval's rows.
-  static func instructions(of row: JSONObject) throws(RowError) -> [(id: String, arguments: JSONObject)] {
+  package static func instructions(of row: JSONObject) throws(RowError) -> [(id: String, arguments: JSONObject)] {
     guard let ids = row["instruction_id_list"]?.array, !ids.isEmpty, let given = row["kwargs"]?.array, given.count == ids.count else {
       throw RowError("it needs `instruction_id_list` and, of the same length, `kwargs`")
     }
@@ -56,10 +56,10 @@ struct InstructionCheck {
   }
 
   /// Whether the answer follows the instruction to the letter. An empty one follows none.
-  func holdsStrictly(for answer: String) -> Bool { !answer.trimmed.isEmpty && holds(for: answer) }
+  package func holdsStrictly(for answer: String) -> Bool { !answer.trimmed.isEmpty && holds(for: answer) }
 
   /// Whether it does so with its first or last line left out, or without asterisks: what models add around an answer.
-  func holdsLoosely(for answer: String) -> Bool {
+  package func holdsLoosely(for answer: String) -> Bool {
     let lines = answer.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     let cuts = [answer] + [lines.dropFirst(), lines.dropLast(), lines.dropFirst().dropLast()].map { $0.joined(separator: "\n").trimmed }
     let bare = cuts.map { String(String.UnicodeScalarView($0.unicodeScalars.filter { $0 != "*" })) }

@@ -11,7 +11,7 @@ extension InstructionCheck {
   }
 
   /// Whether a text that is not empty does what the instruction says.
-  func holds(for answer: String) -> Bool {
+  package func holds(for answer: String) -> Bool {
     switch kind {
     case .keywords: return texts("keywords").allSatisfy { Pattern.literal($0).isIn(answer) }
     case .frequency: return fits(Pattern.literal(text("keyword").trimmed).count(in: answer), "relation", "frequency")

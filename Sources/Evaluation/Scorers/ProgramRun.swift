@@ -1,4 +1,4 @@
-internal import HoldfastEngine
+package import HoldfastEngine
 #if canImport(Glibc)
 internal import Glibc
 #else
@@ -7,22 +7,22 @@ internal import Darwin
 
 /// A Python program that a model wrote, run where it can do no harm: bubblewrap gives it a file system that it can only
 /// read, an empty /tmp, no network, no environment and no other processes; limits bound its time, memory, files and output.
-struct ProgramRun {
+package struct ProgramRun {
   let program: String
   /// Seconds by the clock; then it is killed.
   let timeout: Double
 
-  init(_ program: String, timeout: Double) {
+  package init(_ program: String, timeout: Double) {
     self.program = program
     self.timeout = timeout
   }
 
   /// Whether it ends by itself, with the exit status 0.
   /// - Throws: `EngineError` where it could not be started.
-  func passes() throws(EngineError) -> Bool { try run().status == 0 }
+  package func passes() throws(EngineError) -> Bool { try run().status == 0 }
 
   /// Throws with a cure where this machine cannot lock a program in.
-  static func check() throws(EngineError) {
+  package static func check() throws(EngineError) {
     #if os(Linux)
     let (status, words) = try ProgramRun("pass\n", timeout: 20).run()
     if status == 0 { return }
@@ -35,10 +35,11 @@ struct ProgramRun {
 
   private var words: [String] {
     let seconds = Int(timeout.rounded(.up))
-    let limits = "ulimit -c 0 -t \(seconds + 1) -v 4194304 -f 2048 -n 64; exec python3 -I -"
+    // One limit a command: not every shell takes several.
+    let limits = ["-c 0", "-t \(seconds + 1)", "-v 4194304", "-f 4096", "-n 64"].map { "ulimit \($0) && " }.joined() + "exec python3 -I -"
     return [
       "timeout", "-s", "KILL", "\(seconds)",
-      "bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run", "--unshare-all", "--die-with-parent", "--new-session",
+      "bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run", "--tmpfs", "/proc", "--unshare-all", "--die-with-parent", "--new-session",
       "--clearenv", "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--chdir", "/tmp", "/bin/sh", "-c", limits,
     ]
   }

@@ -5,9 +5,9 @@ internal import Foundation
 #endif
 
 /// The functions behind the distributions, to about thirteen digits.
-enum SpecialFunctions {
+package enum SpecialFunctions {
   /// log Γ(x) for x > 0: Stirling's series (Abramowitz and Stegun 6.1.41) where it has converged, the recurrence below.
-  static func logGamma(_ x: Double) -> Double {
+  package static func logGamma(_ x: Double) -> Double {
     var x = x, product = 1.0
     while x < 16 {
       product *= x
@@ -21,7 +21,7 @@ enum SpecialFunctions {
 
   /// The regularized incomplete beta function I_x(a, b): the continued fraction of DLMF 8.17.22 by Lentz's method, on
   /// the side of the mean where it converges quickly.
-  static func incompleteBeta(_ x: Double, _ a: Double, _ b: Double) -> Double {
+  package static func incompleteBeta(_ x: Double, _ a: Double, _ b: Double) -> Double {
     if x <= 0 { return 0 }
     if x >= 1 { return 1 }
     if x > (a + 1) / (a + b + 2) { return 1 - incompleteBeta(1 - x, b, a) }

@@ -39,19 +39,19 @@ public struct EvaluationTask: Sendable {
   /// SHA-256 over everything that decides its values: settings, templates and the files' contents. Name, role and weight
   /// are not among it.
   public let hash: String
-  let settings: TaskSettings
-  let source: TaskItems
+  package let settings: TaskSettings
+  package let source: TaskItems
 
   /// Items that are asked; 0 for a task that asks none.
   public var count: Int { source.count }
 }
 
 /// How a task asks and what it does with answers.
-struct TaskSettings: Sendable {
+package struct TaskSettings: Sendable {
   var normalization = LengthNormalization.byte
   var maximumTokens = 64
   /// An answer ends before one of these.
-  var stops: [String] = []
+  package var stops: [String] = []
   var extract: AnswerPattern?
   var isChat = false
   /// How many answers are kept as text.

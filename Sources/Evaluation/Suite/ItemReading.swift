@@ -8,6 +8,8 @@ struct ItemReading {
   let place: SuitePlace
   let kind: EvaluationTask.Kind
   var shots: (file: String, count: Int)?
+  /// Of a text at most.
+  var bytes: Int?
   /// Hashes of what was read.
   private(set) var contents: [String] = []
   private var origin = ""
@@ -15,6 +17,8 @@ struct ItemReading {
 
   private var prompts: [RowTemplate] = [], answers: [RowTemplate] = [], options: [RowTemplate] = []
   private var completion, correct, program: RowTemplate?
+  /// A template is wrong or missing: files are still looked at, but nothing is made of their rows.
+  private var isBroken = false
 
   init(reader: KeyReader, place: SuitePlace, kind: EvaluationTask.Kind) {
     self.reader = reader
@@ -29,19 +33,25 @@ struct ItemReading {
     self.completion = read([completion].compactMap { $0 }, "completion").first
     self.correct = read([correct].compactMap { $0 }, "correct").first
     self.program = read([program].compactMap { $0 }, "program").first
-    if options.count == 1 { reader.complain("options", "one option leaves nothing to choose") }
-    if !options.isEmpty && correct == nil { reader.complain("correct", "is required beside `options`: a template of the right one") }
-    if kind == .code && program == nil { reader.complain("program", "is required: a template of the program that is run, or `format: humaneval`") }
-    if kind == .nll && prompts.count > 1 { reader.complain("prompt", "a text has one form") }
+    if options.count == 1 { complain("options", "one option leaves nothing to choose") }
+    if !options.isEmpty && correct == nil { complain("correct", "is required beside `options`: a template of the right one") }
+    if kind == .code && program == nil { complain("program", "is required: a template of the program that is run, or `format: humaneval`") }
+    if kind == .nll && prompts.count > 1 { complain("prompt", "a text has one form") }
   }
 
-  private func read(_ sources: [String], _ key: String) -> [RowTemplate] {
-    sources.compactMap { source in
-      do throws(TemplateError) { return try RowTemplate(source) } catch {
-        reader.complain(key, "is no template: \(error.message) (line \(error.line))")
-        return nil
+  private mutating func read(_ sources: [String], _ key: String) -> [RowTemplate] {
+    var templates: [RowTemplate] = []
+    for source in sources {
+      do throws(TemplateError) { templates.append(try RowTemplate(source)) } catch {
+        complain(key, "is no template: \(error.message) (line \(error.line))")
       }
     }
+    return templates
+  }
+
+  private mutating func complain(_ key: String, _ words: String) {
+    reader.complain(key, words)
+    isBroken = true
   }
 
   /// In words.
@@ -75,6 +85,7 @@ struct ItemReading {
       }
       rows = picked.map { $0.map { rows[$0] } } ?? Array(rows.prefix(limit))
     }
+    if isBroken { return .none }
     let front = shotsText()
     return items(rows, front: front)
   }
@@ -89,7 +100,7 @@ struct ItemReading {
     total = 1
     do {
       let mapped = try MappedFile(path: path)
-      let text = try mapped.text()
+      let text = Self.beginning(of: try mapped.text(), bytes)
       contents.append(ContentHash.of(text))
       if text.trimmed.isEmpty { reader.complain("file", "\(file) is empty") }
       return .texts([text])
@@ -97,6 +108,14 @@ struct ItemReading {
       reader.complain("file", "\(error)")
       return .none
     }
+  }
+
+  /// Whole lines of at most so many bytes; a first line that is longer is cut.
+  private static func beginning(of text: String, _ bytes: Int?) -> String {
+    guard let bytes, text.utf8.count > bytes else { return text }
+    let part = text.utf8.prefix(bytes)
+    let end = part.lastIndex(of: 0x0A).map { text.utf8.index(after: $0) }
+    return String(text.unicodeScalars[..<(end ?? text.unicodeScalars.index(before: part.endIndex))])
   }
 
   /// nil after a complaint.

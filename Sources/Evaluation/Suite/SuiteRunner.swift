@@ -38,7 +38,10 @@ public struct SuiteRunner {
         continue
       }
       try onEvent(.asking(task, number: number + 1, of: suite.tasks.count))
-      if evaluator == nil { evaluator = try model.load() }
+      if evaluator == nil {
+        evaluator = try model.load()
+        try checkLengths(evaluator!, suite.tasks[number...].filter { task in cache.map { Self.read(place(of: task, model, base, in: $0), task) == nil } ?? true })
+      }
       if task.kind == .drift, reference == nil { reference = try base!.load() }
       let result = try evaluator!.measure(task, base: reference)
       if let path {
@@ -57,6 +60,15 @@ public struct SuiteRunner {
     let tasks = suite.tasks.compactMap { Self.read(place(of: $0, model, base, in: cache), $0) }
     guard tasks.count == suite.tasks.count else { return nil }
     return SuiteResult(name: suite.name, hash: suite.hash, modelHash: model.hash, tasks: tasks)
+  }
+
+  /// Items that no context of this model holds are named before anything is asked, for all tasks at once.
+  private func checkLengths(_ evaluator: Evaluator, _ tasks: [EvaluationTask]) throws {
+    var problems = Problems(suite.name)
+    for task in tasks {
+      if let words = try evaluator.lengthProblem(task) { problems.add("\(task.name): \(words)") }
+    }
+    try problems.check()
   }
 
   private func place(of task: EvaluationTask, _ model: SuiteModel, _ base: SuiteModel?, in cache: String) -> String {

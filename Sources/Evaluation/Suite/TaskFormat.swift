@@ -81,13 +81,13 @@ enum TaskKeys {
     let asked: Set = ["prompt", "shots", "shots_file", "chat"]
     let written: Set = ["prompt", "chat", "max_tokens", "stop", "samples"]
     switch kind {
-    case .nll: return ["prompt", "window"]
+    case .nll: return ["prompt", "window", "bytes"]
     case .choice: return asked.union(["options", "correct", "answer", "normalization"])
     case .generate: return asked.union(written).union(["answer", "completion", "extract"])
     case .ifeval: return written
     case .reference: return asked.union(["answer"])
     case .code: return written.union(["program", "allow_code", "timeout"])
-    case .drift: return ["prompt", "answer", "window"]
+    case .drift: return ["prompt", "answer", "window", "bytes"]
     }
   }
 }

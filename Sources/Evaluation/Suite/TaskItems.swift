@@ -1,13 +1,13 @@
-internal import HoldfastBasics
+package import HoldfastBasics
 
 /// What a task asks.
-enum TaskItems: Sendable {
+package enum TaskItems: Sendable {
   case texts([String])
   case questions([TaskQuestion])
   /// Nothing: it looks at the weights.
   case none
 
-  var count: Int {
+  package var count: Int {
     switch self {
     case .texts(let texts): texts.count
     case .questions(let questions): questions.count
@@ -17,25 +17,25 @@ enum TaskItems: Sendable {
 }
 
 /// A question of a task, in every form in which it is asked.
-struct TaskQuestion: Sendable {
+package struct TaskQuestion: Sendable {
   /// What stands before the answer, one text a form.
-  var prompts: [String]
+  package var prompts: [String]
   /// The right answer behind the prompt, with its space; empty where a program judges.
-  var completion: String
+  package var completion: String
   /// All answers that count as right, without white space around them.
-  var references: [String]
+  package var references: [String]
   /// To choose from, each with its space.
-  var options: [String] = []
+  package var options: [String] = []
   /// Which option is right.
-  var correct: Int?
+  package var correct: Int?
   /// Instructions to be checked, and what is known about each.
-  var instructions: [(id: String, arguments: JSONObject)] = []
+  package var instructions: [(id: String, arguments: JSONObject)] = []
   /// The program to be run, with the answer's place in it.
-  var program: (before: String, after: String)?
+  package var program: (before: String, after: String)?
   /// Of the file, from 1.
-  var line: Int
+  package var line: Int
   /// Question and answer without template and shots, as training data would hold them.
-  var plain: [String] = []
+  package var plain: [String] = []
 
   func item(_ form: Int = 0) -> EvaluationItem {
     if let correct { return EvaluationItem(prompt: prompts[form], options: options, correct: correct) }

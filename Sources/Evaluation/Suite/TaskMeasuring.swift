@@ -113,7 +113,7 @@ extension Evaluator {
       if count > 1 { values.forms.append(.mean(found)) }
       if task.metric != .accuracy { continue }
       for other in LengthNormalization.allCases where other != task.settings.normalization && count == 1 {
-        values.others.append(("accuracy_per_\(other == .none ? "option" : other.rawValue)", scores.accuracy(other), task.metric.unit))
+        values.others.append(("accuracy_\(other == .none ? "unnormalized" : "per_" + other.rawValue)", scores.accuracy(other), task.metric.unit))
       }
     }
     values.chance = questions.reduce(0) { $0 + 1 / Double($1.options.count) } / Double(max(1, questions.count))

@@ -12,7 +12,7 @@ extension EvaluationTask {
   /// Reads a task's keys, and its items. All complaints go to the reader.
   init(_ reader: KeyReader, place: SuitePlace) {
     let kind = reader.required("kind", as: Kind.self, doc: "How the task asks; `format` may say it.")
-    _ = reader.optional("format", as: TaskFormat.self, otherwise: "rows as `evaluate` reads them", doc: "How the rows of a well-known set are asked; every key may be given beside it.")
+    _ = reader.optional("format", as: TaskFormat.self, otherwise: "rows as evaluate reads them", doc: "How the rows of a well-known set are asked; every key may be given beside it.")
     let file = reader.optional("file", as: String.self, doc: "Rows (JSONL, JSON, CSV), or a text. Relative paths begin at the suite's folder, or at --data.")
     let world = reader.optional("world", as: String.self, doc: "A family of the little world instead of a file.")
     let split = reader.value("split", default: "test", doc: "Of the little world: validation or test.")
@@ -44,6 +44,7 @@ extension EvaluationTask {
     let extract = own("extract") { reader.optional("extract", as: String.self, otherwise: "all of it", doc: "Regular expression of the answer in what was generated: last match, first group. Where it fits nothing, the answer is wrong.") }
     settings.samples = own("samples") { reader.value("samples", default: 3, in: 0..., unit: "items", doc: "How many answers are kept as text.") }
     settings.window = own("window") { reader.optional("window", in: 2..., otherwise: "the model's context", unit: "tokens", doc: "Length of a window of text.") }
+    let bytes = own("bytes") { reader.optional("bytes", in: 1..., otherwise: "all", unit: "bytes", doc: "Of a text at most, from its beginning to the end of a line.") }
     settings.isChat = own("chat") { reader.value("chat", default: false, doc: "Put the prompt into the model's chat template, as a user's turn.") }
     let shots = own("shots") { reader.value("shots", default: 0, in: 0..., unit: "items", doc: "Solved examples before the question.") }
     let shotsFile = own("shots_file") { reader.optional("shots_file", as: String.self, doc: "Where they come from; never the items themselves.") }
@@ -71,6 +72,7 @@ extension EvaluationTask {
     }
     var items = ItemReading(reader: reader, place: place, kind: kind)
     items.templates(prompts: prompts, answer: answer, completion: completion, options: options, correct: correct, program: program)
+    items.bytes = bytes
     items.shots = shots > 0 ? shotsFile.map { ($0, shots) } : nil
     source = items.read(file: file, world: world, split: split, only: only, limit: limit, seed: seed)
     what = items.what(count: source.count) + (shots > 0 ? ", \(shots) shots" : "") + (settings.isChat ? ", chat template" : "")

@@ -1,7 +1,6 @@
 import HoldfastBasics
+import HoldfastEvaluation
 import Testing
-
-@testable import HoldfastEvaluation
 
 @Suite("Scores of answers") struct AnswerScoreTests {
   @Test("F1 by SQuAD's definition and ROUGE-L of rouge_score")

@@ -1,8 +1,7 @@
 import HoldfastBasics
 import HoldfastDatasets
+import HoldfastEvaluation
 import Testing
-
-@testable import HoldfastEvaluation
 
 /// A real model's answers with the verdicts that the authors' scorer gave, beside the repository.
 private enum Scored {

@@ -1,7 +1,6 @@
 import HoldfastBasics
+import HoldfastEvaluation
 import Testing
-
-@testable import HoldfastEvaluation
 
 /// Numbers of Scripts/make_statistics_fixtures.py.
 @Suite("Statistics against SciPy") struct SciPyTests {
