@@ -51,6 +51,7 @@ struct FrontierCommand: ParsableCommand {
       print(FrontierConsole.plan(frontier))
       return
     }
+    var failures = 0
     if !isReport {
       ThisProcess.noteInterrupts()
       var doors = Frontier.Doors(messages: chatTemplate)
@@ -62,6 +63,7 @@ struct FrontierCommand: ParsableCommand {
       let ending = try frontier.run(surroundings: ThisProcess.surroundings, doors: doors, observer: FrontierConsole()) { event in
         if let words = FrontierConsole.words(event) { printError(words) }
       }
+      if case .failed(let count) = ending { failures = count }
       if ending == .interrupted {
         printError("interrupted after \(frontier.done) of \(frontier.plan.points.count) points; go on with: holdfast frontier \(study) --output \(frontier.output)")
         throw ExitCode(ThisProcess.interruptedStatus)
@@ -74,6 +76,10 @@ struct FrontierCommand: ParsableCommand {
     let report = try FrontierReport(summary, frontier, studyFile: study)
     try report.write()
     print(asJSON ? report.json.text() : report.terminal(width: Terminal.width, colour: Terminal.hasColour))
+    if failures > 0 {
+      printError("\(failures) of \(frontier.plan.points.count) points failed; the same command tries them again")
+      throw ExitCode(1)
+    }
   }
 }
 
@@ -125,6 +131,7 @@ private final class FrontierConsole: RunObserver {
       if !last.scores.isEmpty { words.append("score " + mean(last.scores.test)) }
       let seconds = (point.preparingSeconds ?? 0) + (point.trainingSeconds ?? 0) + (point.measuringSeconds ?? 0)
       return words.joined(separator: " ") + "; \(Numbers.duration(seconds))"
+    case .failed(_, let error): return "  failed: \(error)"
     case .outOfBudget(let left): return "the budget is spent; \(left) points are left for another time"
     }
   }

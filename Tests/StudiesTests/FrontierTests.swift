@@ -127,6 +127,21 @@ import Testing
     #expect(ending == .outOfBudget && frontier.done > 0 && frontier.done < 3)
   }
 
+  /// A rate that is too high ends its run, not the study; the next call tries it again.
+  @Test func aRunThatFailsLeavesTheOthers() throws {
+    let folder = Self.root + "/.build/frontier-failing-test"
+    try Files.remove(folder)
+    defer { try? Files.remove(folder) }
+    var frontier = try frontier(study(folder, ["methods": "[full]", "seeds": "[1]", "rates": "[1e-3, 1e-4, 1e30]"]), folder + "/a")
+    var failed: [String] = []
+    let ending = try frontier.run(surroundings: surroundings, doors: .init { _ in nil }, observer: Observer()) { event in
+      if case .failed(let entry, _) = event { failed.append(entry.label) }
+    }
+    #expect(ending == .failed(1) && failed == ["full, rate 1.0e+30, seed 1"] || failed == ["full, rate 1e+30, seed 1"], "\(ending) \(failed)")
+    #expect(frontier.done == 2 && frontier.summary()?.done == 2)
+    #expect(try run(&frontier, Observer()).ending == .failed(1) && frontier.done == 2)
+  }
+
   @Test func everythingWrongIsSaidAtOnce() throws {
     let folder = Self.root + "/.build/frontier-bad-test"
     try Files.remove(folder)

@@ -157,7 +157,7 @@ public struct FrontierPage: Sendable {
     guard !bars.isEmpty else { return nil }
     return .bars(
       Bars(
-        "Kept more (right) or less (left) than \(summary.reference), at the same learning", axis: Axis("\(words.unit), 95 % interval over seeds"),
+        "Kept more (right) or less (left) than \(summary.reference), at the same learning", axis: Axis(words.unit + (bars.contains { $0.error != nil } ? ", 95 % interval over seeds" : ", one seed")),
         groups: [.init("", bars.sorted { $0.value > $1.value })]))
   }
 
@@ -181,7 +181,7 @@ public struct FrontierPage: Sendable {
         groups: abilities.map { ability in
           .init(ability.task, ability.change.map { .init($0.method, $0.mean * words.scale, error: $0.half.map { $0 * words.scale }) })
         }))),
-      .note("Less than 0: forgotten. Whiskers are 95 % t intervals over seeds."),
+      .note("Less than 0: forgotten." + (summary.seeds.count > 1 ? " Whiskers are 95 % t intervals over seeds." : "")),
     ])
   }
 

@@ -31,10 +31,16 @@ public struct Frontier {
     /// `secondsLeft`: what the rest takes, as the points so far took; nil before the first.
     case running(FrontierPlan.Point, number: Int, of: Int, secondsLeft: Double?)
     case finished(FrontierPoint, FrontierPlan.Point)
+    /// A run failed, such as one whose rate was too high. It is no point, and is tried again the next time.
+    case failed(FrontierPlan.Point, any Error)
     case outOfBudget(left: Int)
   }
 
-  public enum Ending { case finished, interrupted, outOfBudget }
+  public enum Ending: Equatable {
+    case finished, interrupted, outOfBudget
+    /// So many runs failed; the others are there.
+    case failed(Int)
+  }
 
   public let study: FrontierStudy
   public let plan: FrontierPlan
@@ -61,6 +67,14 @@ public struct Frontier {
     do { _ = try ModelFolder(model) } catch { problems.add("\(error)") }
     var training: [String] = []
     for method in study.methods where !method.isAfterTraining {
+      // What a method cannot do on this model is known from names and shapes.
+      do throws(Problems) {
+        var object = try study.recipe(method, FrontierTrial.grid(strengths: method.strengths, rates: method.rates)[0], seed: study.seeds[0]).resolved
+        object["model"] = .string(model)
+        try Self.checkMethods(Recipe(object, methods: tuningMethods.map { $0.keys }))
+      } catch {
+        for words in error.complaints { problems.add("methods: \(method.name): \(words)") }
+      }
       let data = try study.recipe(method, FrontierTrial(rate: 1), seed: 0).data
       for path in data.flatMap(\.paths) where !training.contains(path) && Files.exists(path) && !Files.isFolder(path) { training.append(path) }
     }
@@ -71,6 +85,12 @@ public struct Frontier {
     try problems.check()
     plan = try FrontierPlan(study, suites: scorer.suites.map { [$0.validation.hash, $0.test.hash] } ?? [])
     points = try FrontierPoints(path: study.points ?? output + "/points.jsonl")
+  }
+
+  private static func checkMethods(_ recipe: Recipe) throws(Problems) {
+    do { _ = try TrainingPlan(recipe, methods: tuningMethods) } catch let error as Problems { throw error } catch {
+      throw Problems("recipe", ["\(error)"])
+    }
   }
 
   /// Points that are there.
@@ -101,6 +121,7 @@ public struct Frontier {
     let runs = FrontierRuns(
       study: study, plan: plan, output: output, model: model, scorer: scorer, surroundings: surroundings, doors: doors, observer: observer)
     let began = surroundings.now()
+    var failed: Set<String> = []
     if points[plan.base] == nil {
       try onEvent(.measuringBase)
       try points.add(runs.base())
@@ -114,18 +135,29 @@ public struct Frontier {
       }
       try onEvent(.running(entry, number: number + 1, of: plan.points.count, secondsLeft: secondsLeft))
       let found: FrontierPoint?
-      if let parent = entry.parent.flatMap({ key in plan.points.first { $0.key == key } }) {
-        found = try runs.blended(entry, parent: parent, base: base)
-        if found != nil, !hasChildren(parent, besides: entry) { try runs.tidy(parent) }
-      } else {
-        found = try runs.trained(entry, base: base)
+      do {
+        if let parent = entry.parent.flatMap({ key in plan.points.first { $0.key == key } }) {
+          if failed.contains(parent.key) {
+            failed.insert(entry.key)
+            continue
+          }
+          found = try runs.blended(entry, parent: parent, base: base)
+          if found != nil, !hasChildren(parent, besides: entry) { try runs.tidy(parent) }
+        } else {
+          found = try runs.trained(entry, base: base)
+        }
+      } catch {
+        if doors.isStopped() { return .interrupted }
+        failed.insert(entry.key)
+        try onEvent(.failed(entry, error))
+        continue
       }
       guard let found else { return .interrupted }
       try points.add(found)
       if entry.parent == nil, !hasChildren(entry, besides: nil) { try runs.tidy(entry) }
       try onEvent(.finished(found, entry))
     }
-    return .finished
+    return failed.isEmpty ? .finished : .failed(failed.count)
   }
 
   /// Whether something that is not made yet takes this run's model.
