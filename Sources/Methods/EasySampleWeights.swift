@@ -25,18 +25,13 @@ public struct EasySampleWeights: TuningMethod {
   public func preparations(_ facts: PreparationFacts) -> [Preparation] { [StartScores.preparation(facts.recipe)] }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
-    guard let artifact = stage.artifact(StartScores.name) else { return Active([], JSONObject()) }
-    do {
-      let scores = try StartScores(artifact)
-      let losses = (0..<scores.exampleCount).map { scores.loss(of: $0) }
-      let sorted = losses.compactMap(\.self).sorted()
-      guard !sorted.isEmpty else { throw Problems(Self.name, ["no example has a label"]) }
-      let median = sorted.count % 2 == 1 ? sorted[sorted.count / 2] : (sorted[sorted.count / 2 - 1] + sorted[sorted.count / 2]) / 2
-      let scale = temperature ?? max(median, 1e-6)
-      return Active(losses.map { Float(exp(-($0 ?? 0) / scale)) }, ["temperature": .number(scale)])
-    } catch let problems as Problems {
-      throw problems
-    } catch { throw Problems(Self.name, ["\(error)"]) }
+    guard let scores = try StartScores.known(stage, method: Self.name) else { return Active([], JSONObject()) }
+    let losses = (0..<scores.exampleCount).map { scores.loss(of: $0) }
+    let sorted = losses.compactMap(\.self).sorted()
+    guard !sorted.isEmpty else { throw Problems(Self.name, ["no example has a label"]) }
+    let median = sorted.count % 2 == 1 ? sorted[sorted.count / 2] : (sorted[sorted.count / 2 - 1] + sorted[sorted.count / 2]) / 2
+    let scale = temperature ?? max(median, 1e-6)
+    return Active(losses.map { Float(exp(-($0 ?? 0) / scale)) }, ["temperature": .number(scale)])
   }
 
   private final class Active: ActiveMethod {

@@ -16,7 +16,8 @@ public struct Freezing: TuningMethod {
       modules: reader.value(
         "modules", default: [],
         doc: "What trains: \(Region.Module.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", "))."),
-      names: reader.value("names", default: [], doc: "Further parameters by name; `*` stands for any characters."))
+      names: reader.value("names", default: [], doc: "Further parameters by name; `*` stands for any characters."),
+      held: reader.value("hold", default: [], doc: "Modules that stay in all layers; with neither `modules` nor `names` everything else trains."))
   }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {

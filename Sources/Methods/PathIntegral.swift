@@ -25,65 +25,11 @@ public struct PathIntegral: TuningMethod {
   public func bytes(trained: Int, of model: ModelFacts) -> Int { 8 * ImportanceSpace.elements(model, space, trained: trained) + 4 * trained }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
-    Active(self, stage, try knobs.recorder(stage, ImportanceSpace(stage.model, space)))
-  }
-
-  private final class Active: ActiveMethod {
-    private let method: PathIntegral
-    private let stage: StageFacts
-    private let recorder: PathRecorder
-    private var losses = LossRange()
-    private var found: MethodRecord?
-    private var waiting: [String] = []
-
-    init(_ method: PathIntegral, _ stage: StageFacts, _ recorder: PathRecorder) {
-      self.method = method
-      self.stage = stage
-      self.recorder = recorder
-      if !stage.isPlan, stage.steps < 2 { waiting.append("\(stage.steps) step is too few to say what matters; 2 are the least") }
-    }
-
-    var watched: Set<String> { recorder.watched }
-
-    func observe(_ gradients: NamedTensors, _ parameters: NamedTensors, at step: Step) throws(EngineError) {
-      try losses.take(step.loss)
-      try recorder.observe(gradients, parameters)
-    }
-
-    func afterStep(_ parameters: NamedTensors, at step: Step) throws(EngineError) -> Bool {
-      try recorder.afterStep(parameters)
-      return false
-    }
-
-    func finish(_ parameters: NamedTensors) throws(EngineError) {
-      var (tensors, facts, warnings) = try method.knobs.importance(recorder, start: stage.pretrained, end: parameters, losses: losses.values)
-      waiting += warnings
-      if method.accumulates, let earlier = stage.record(of: PathIntegral.name) {
-        for (name, old) in try Importance(earlier, model: stage.model).tensors {
-          tensors[name] = try tensors[name].map { (new: Tensor) throws(EngineError) in try new + old } ?? old
-        }
-        facts["added_to"] = .string(earlier.sha256)
-      }
-      facts["fingerprint"] = .string(stage.model.fingerprint)
-      found = MethodRecord(tensors: tensors, facts: facts)
-    }
-
-    func record() -> MethodRecord? { found }
-
-    func warnings() -> [String] {
-      defer { waiting = [] }
-      return waiting
-    }
-
-    var state: [String: Tensor] {
-      var state = recorder.path.prefixed("path.")
-      state["losses"] = losses.state
-      return state
-    }
-
-    func restore(_ state: [String: Tensor]) throws(EngineError) {
-      try losses.restore(state["losses"])
-      recorder.restore(state.behind("path."))
-    }
+    let space = try ImportanceSpace(stage.model, space)
+    let warning = !stage.isPlan && stage.steps < 2 ? "\(stage.steps) step is too few to say what matters; 2 are the least" : nil
+    guard accumulates, let before = stage.record(of: Self.name) else { return try PathRecording(knobs, stage, space, warning: warning) }
+    let earlier: Importance
+    do { earlier = try Importance(before, model: stage.model) } catch { throw Problems(Self.name, ["\(error)"]) }
+    return try PathRecording(knobs, stage, space, earlier: earlier, addedTo: before.sha256, warning: warning)
   }
 }

@@ -38,11 +38,14 @@ public struct Region: Sendable, Hashable {
   public var modules: [Module]
   /// Patterns of parameter names, `*` for any characters; they add to the modules.
   public var names: [String]
+  /// Modules that are never in it, in any layer. Where neither modules nor names are given it is everything else.
+  public var held: [Module]
 
-  public init(layers: LayerSpan = .all, modules: [Module], names: [String] = []) {
+  public init(layers: LayerSpan = .all, modules: [Module], names: [String] = [], held: [Module] = []) {
     self.layers = layers
     self.modules = modules
     self.names = names
+    self.held = held
   }
 
   /// The names of the parameters in it, in the model's order.
@@ -72,9 +75,34 @@ public struct Region: Sendable, Hashable {
       }
       chosen.formUnion(found)
     }
-    if modules.isEmpty, names.isEmpty { problems.add("neither modules nor names are given, so nothing would train") }
+    if modules.isEmpty, names.isEmpty {
+      if held.isEmpty { problems.add("neither modules nor names are given, so nothing would train") }
+      chosen = Set(model.parameters.filter { p in p.layer.map(inSpan.contains) ?? true }.map(\.name))
+    }
+    do throws(Problems) {
+      chosen.subtract(try Self.parameters(of: held, in: model))
+    } catch {
+      for complaint in error.complaints { problems.add("hold: \(complaint)") }
+    }
+    if chosen.isEmpty, problems.isEmpty { problems.add("all that it names is held, so nothing would train") }
     try problems.check()
     return model.parameters.map(\.name).filter(chosen.contains)
+  }
+
+  /// Everything that belongs to some modules, in all layers.
+  /// - Throws: `Problems` with every module to which nothing belongs.
+  static func parameters(of modules: [Module], in model: ModelFacts) throws(Problems) -> Set<String> {
+    var problems = Problems("region"), found: Set<String> = []
+    for module in modules {
+      let own = model.parameters.filter { module.holds($0) }
+      if own.isEmpty {
+        let tied = module == .head && model.configuration.tiesHead ? ": the head is the embedding in this model" : ""
+        problems.add("no parameter belongs to \(module.rawValue)\(tied)")
+      }
+      found.formUnion(own.map(\.name))
+    }
+    try problems.check()
+    return found
   }
 
   /// `*` stands for any characters, also none.

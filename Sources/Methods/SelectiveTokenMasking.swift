@@ -24,17 +24,13 @@ public struct SelectiveTokenMasking: TuningMethod {
   public func preparations(_ facts: PreparationFacts) -> [Preparation] { [StartScores.preparation(facts.recipe)] }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
-    guard let artifact = stage.artifact(StartScores.name) else { return Active(nil, -log(perplexity), JSONObject()) }
-    do {
-      let scores = try StartScores(artifact), least = -log(perplexity)
-      let (kept, all) = scores.count(atLeast: least)
-      if kept == 0 {
-        throw Problems(Self.name, ["none of \(all) labels has a perplexity of \(perplexity) or less under the start, so nothing would be learnt; raise it"])
-      }
-      return Active(scores, least, ["labels": .integer(all), "learnt": .integer(kept)])
-    } catch let problems as Problems {
-      throw problems
-    } catch { throw Problems(Self.name, ["\(error)"]) }
+    let least = -log(perplexity)
+    guard let scores = try StartScores.known(stage, method: Self.name) else { return Active(nil, least, JSONObject()) }
+    let (kept, all) = scores.count(atLeast: least)
+    if kept == 0 {
+      throw Problems(Self.name, ["none of \(all) labels has a perplexity of \(perplexity) or less under the start, so nothing would be learnt; raise it"])
+    }
+    return Active(scores, least, ["labels": .integer(all), "learnt": .integer(kept)])
   }
 
   private final class Active: ActiveMethod {

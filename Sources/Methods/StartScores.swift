@@ -52,6 +52,12 @@ struct StartScores {
     }
   }
 
+  /// What the preparation found; nil where a run is only planned.
+  static func known(_ stage: StageFacts, method: String) throws(Problems) -> StartScores? {
+    guard let artifact = stage.artifact(name) else { return nil }
+    do { return try StartScores(artifact) } catch { throw Problems(method, ["\(error)"]) }
+  }
+
   init(_ artifact: Artifact) throws(EngineError) {
     scores = try artifact.tensor("scores").floats()
     starts = try artifact.tensor("starts").ints()

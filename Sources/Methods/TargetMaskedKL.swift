@@ -1,5 +1,4 @@
 public import HoldfastBasics
-public import HoldfastEngine
 public import HoldfastTraining
 
 /// + β · Σ over labels of a KL divergence between the start's distribution and the model's after the label was taken out of both and they
@@ -12,19 +11,13 @@ public struct TargetMaskedKL: TuningMethod {
   public static let sets: Set<UpdatePart> = [.divergence]
   public static let looksAtLabels = true
 
-  public let beta: Double
-  public let direction: DivergenceKind.Direction
-  private let on: SourceSelection
+  private let knobs: DivergenceKnobs
 
-  public init(_ reader: KeyReader) {
-    beta = reader.value("beta", default: 0.1, in: Above(0.0), doc: "Strength, beside a nat of cross entropy: 1e-2 to 10.")
-    direction = reader.value("direction", default: .forward, doc: "`forward`: KL(start ‖ model); `reverse`: KL(model ‖ start).")
-    on = SourceSelection(reader, "on", doc: "Names of the sources at whose labels it acts; none: all.")
-  }
+  public init(_ reader: KeyReader) { knobs = DivergenceKnobs(reader, beta: 0.1, range: "1e-2 to 10") }
 
   public var needsReference: Bool { true }
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
-    DivergenceFromStart(DivergenceKind(direction, masksLabel: true), beta, on: try on.indices(in: stage.sources, method: Self.name))
+    try knobs.begin(stage, masksLabel: true, method: Self.name)
   }
 }

@@ -71,6 +71,8 @@ public struct RegionSearch {
   public var allowOtherBits = false
 
   let settings: SearchRecipe
+  /// What no run trains.
+  let held: [Region.Module]
   let items: SearchItems
   let model: ModelFacts
   private let kept: JSON
@@ -103,6 +105,17 @@ public struct RegionSearch {
     }
     if run.recipe.adapter != nil { problems.add("a region is a part of the model's own weights, which stay as they are beside an adapter: take the adapter out") }
     if Int((settings.probeBudget * Double(run.steps)).rounded()) < 1 { problems.add("probe_budget of \(run.steps) steps is less than one") }
+    held = settings.hold.compactMap { word in
+      let outside = [Region.Module.norms, .embeddings, .head, .finalNorm]
+      if let module = Region.Module(rawValue: word), outside.contains(module) { return module }
+      problems.add("hold: \(word) is none of \(outside.map(\.rawValue).joined(separator: ", ")); among attention and MLP the search chooses itself")
+      return nil
+    }
+    do throws(Problems) {
+      if !held.isEmpty { _ = try Region(modules: [], held: held).parameters(of: model) }
+    } catch {
+      for complaint in error.complaints { problems.add(complaint) }
+    }
     try problems.check()
     items = try SearchItems(settings)
     var recipe = run.recipe.resolved
@@ -221,7 +234,9 @@ public struct RegionSearch {
   /// As many parameters as the winner trains, drawn at random.
   func controlRecipe(_ number: Int, share: Double) throws(Problems) -> Recipe {
     let others = run.recipe.methods.filter { $0.name != "full" && $0.name != "cofitune" }.map(\.json)
-    return try with([["random_subset": ["share": .number(share), "seed": .integer(number + 1)]]] + others, steps: run.steps)
+    var knobs: JSONObject = ["share": .number(share), "seed": .integer(number + 1)]
+    if !held.isEmpty { knobs["hold"] = held.json }
+    return try with([["random_subset": .object(knobs)]] + others, steps: run.steps)
   }
 
   private func chosenRecipe(_ node: SearchNode) throws(Problems) -> Recipe {
@@ -235,11 +250,18 @@ public struct RegionSearch {
     return try changed(node, steps: nil) { $0.name != "full" && $0.name != "cofitune" }
   }
 
+  /// What trains at a node: its modules, or everything that is not held.
+  func parameters(of node: SearchNode) throws(Problems) -> [String] {
+    if !node.isWhole { return try Region(layers: node.layers, modules: node.modules).parameters(of: model) }
+    return held.isEmpty ? model.parameters.map(\.name) : try Region(modules: [], held: held).parameters(of: model)
+  }
+
   private static func knobs(_ node: SearchNode) -> JSONObject { ["layers": node.layers.json, "modules": node.modules.json] }
 
   private func changed(_ node: SearchNode, steps: Int?, keeping: (MethodRecipe) -> Bool) throws(Problems) -> Recipe {
     var methods = run.recipe.methods.filter(keeping).map(\.json)
     if node.isWhole {
+      if !held.isEmpty { methods.insert(["freezing": ["hold": held.json]], at: 0) }
       if methods.isEmpty { methods = ["full"] }
     } else {
       methods.insert(["freezing": .object(Self.knobs(node))], at: 0)

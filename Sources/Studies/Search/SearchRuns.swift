@@ -122,17 +122,13 @@ final class SearchRuns {
 
   /// Share of the parameters that trains.
   func fraction(of node: SearchNode) throws -> Double {
-    let names = Set(try parameters(of: node))
+    let names = Set(try search.parameters(of: node))
     return Double(search.model.parameters.reduce(0) { $0 + (names.contains($1.name) ? $1.count : 0) }) / Double(search.model.count)
   }
 
   func seconds(of node: SearchNode, steps: Int) throws -> Double { try known[key(node, steps)]?.seconds ?? 0 }
 
-  private func parameters(of node: SearchNode) throws(Problems) -> [String] {
-    node.isWhole ? search.model.parameters.map(\.name) : try Region(layers: node.layers, modules: node.modules).parameters(of: search.model)
-  }
-
-  private func key(_ node: SearchNode, _ steps: Int) throws(Problems) -> Key { Key(parameters: try parameters(of: node), steps: steps) }
+  private func key(_ node: SearchNode, _ steps: Int) throws(Problems) -> Key { Key(parameters: try search.parameters(of: node), steps: steps) }
 
   func folder(_ node: SearchNode, _ steps: Int) -> String { "\(search.output)/runs/\(node.slug)-\(steps)-steps" }
 

@@ -44,6 +44,8 @@ public struct SearchRecipe: Sendable, Hashable {
 
   /// Random regions of the winner's size that are run in full beside it.
   public let controls: Int
+  /// Modules that no run trains, the reference of full tuning included.
+  public let hold: [String]
 
   init(_ reader: KeyReader) {
     speciality = reader.list("speciality", shorthand: "path", required: true, Suite.init)
@@ -60,6 +62,8 @@ public struct SearchRecipe: Sendable, Hashable {
     budget = reader.value("budget", default: 4.0, in: Above(0.0), unit: "full runs", doc: "What all runs together may cost.")
     finalists = reader.value("finalists", default: 1, in: 1..., unit: "regions", doc: "How many of the best are run in full, beside full tuning.")
     controls = reader.value("controls", default: 0, in: 0..., unit: "regions", doc: "Random subsets of as many parameters as the winner's, run in full beside it.")
+    hold = reader.value(
+      "hold", default: [String](), doc: "Modules that no run trains, full tuning included, of `norms`, `embeddings`, `head` and `final_norm`: regions then compete with what they could be part of.")
     if probeBudget > 1 { reader.complain("probe_budget", "is \(probeBudget), but a probe is no longer than the run") }
   }
 }
