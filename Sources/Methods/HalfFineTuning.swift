@@ -47,7 +47,7 @@ public struct HalfFineTuning: TuningMethod {
     choice = reader.value(
       "choose", default: .random,
       doc: "`random`; `importance`: units that matter least for general text train (weights times the size of their inputs; norms are drawn); `least_moved`: those that are nearest to `origin`.")
-    origin = reader.optional("origin", otherwise: "required by `choose: least_moved`", doc: "A model folder: the weights before the first of several runs.")
+    origin = reader.optional("origin", otherwise: "with `stages`, the model that the first one begins with", doc: "For `choose: least_moved`, a model folder: the weights before the first of several runs.")
     text = reader.optionalSection("text") { GeneralTextKnobs($0) }
     seed = reader.optional("seed", in: 0..., otherwise: "the recipe's seed", doc: "Which half is drawn.")
     guard !reader.isDocumenting else { return }
@@ -58,7 +58,6 @@ public struct HalfFineTuning: TuningMethod {
     }
     if choice == .importance, text == nil { reader.complain("text", "is required by `choose: importance`: general text, as {data: general.jsonl}") }
     if choice != .importance, text != nil { reader.complain("text", "is read with `choose: importance` only") }
-    if choice == .leastMoved, origin == nil { reader.complain("origin", "is required by `choose: least_moved`: the model before the first run") }
     if choice != .leastMoved, origin != nil { reader.complain("origin", "is read with `choose: least_moved` only") }
   }
 
@@ -81,7 +80,8 @@ public struct HalfFineTuning: TuningMethod {
       return scores
     case .leastMoved:
       if stage.isPlan { return nil }
-      let source = try FileWeights(folder: origin!)
+      // In the first stage nothing has moved: all distances are 0, and the draw is random.
+      let source = try FileWeights(folder: origin ?? stage.origin!)
       var scores: [String: Double] = [:]
       for unit in units {
         var moved = 0.0, size = 0.0
@@ -105,6 +105,9 @@ public struct HalfFineTuning: TuningMethod {
     }
     if model.configuration.tiesHead, embeddings != head {
       problems.add("embeddings and head are one shared tensor in this model, so both must say \(embeddings.rawValue) or both \(head.rawValue)")
+    }
+    if choice == .leastMoved, origin == nil, stage.origin == nil {
+      problems.add("choose: least_moved measures from `origin`, the model before the first run; only with `stages` that begin with a model's weights may it be left out")
     }
     let units = try HalfPlan.units(of: model)
     let sizes = (0..<model.configuration.layerCount).map { layer in units.count { $0.layer == layer } }

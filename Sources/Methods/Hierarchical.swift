@@ -71,7 +71,12 @@ public struct Hierarchical: TuningMethod {
       ])
     }
     var problems = Problems(Self.name)
-    if let fingerprint = artifact.facts["fingerprint"]?.string, fingerprint != stage.model.fingerprint {
+    let recorded = artifact.facts["adapter"]?.object, own = stage.model.adapter.map { PathRecording.facts(of: $0.configuration) }
+    if let recorded, let own, let key = own.keys.first(where: { recorded[$0] != own[$0] }) {
+      problems.add("the importance was recorded beside an adapter whose \(key) is \(recorded[key]?.text() ?? "unknown"), now it is \(own[key]!.text())")
+    } else if artifact.facts["fingerprint"] != nil, (recorded == nil) != (own == nil) {
+      problems.add("the importance was recorded \(recorded == nil ? "without" : "beside") an adapter, and this run trains \(own == nil ? "none" : "one")")
+    } else if let fingerprint = artifact.facts["fingerprint"]?.string, fingerprint != stage.model.fingerprint {
       problems.add("\(artifact.path) was recorded for a model of other names or shapes")
     }
     let wanted = artifact.about[reference == .nuEnd ? "ends" : "starts"]?.array?.compactMap(\.string) ?? []

@@ -26,7 +26,8 @@ public struct OrthogonalLoRA: TuningMethod {
       throw Problems(Self.name, ["it is about adapters: `adapter: {lora: {over: [DIR]}}` names the earlier ones and makes a new one"])
     }
     if adapter.configuration.kind != .lora { problems.add("it is defined for lora; the recipe has \(adapter.configuration.kind.rawValue)") }
-    if stage.model.adaptersBelow.isEmpty {
+    // A later stage gets those of the stages before it when it begins.
+    if stage.model.adaptersBelow.isEmpty, !(stage.isPlan && stage.stage > 0) {
       problems.add("there is no earlier adapter to keep clear of: name them under adapter.lora.over, or leave the method out for the first task")
     }
     if !stage.model.trainable.contains(where: { $0.adapterPart == "lora_A" }) { problems.add("A is frozen (freeze_a), so it cannot be kept orthogonal") }

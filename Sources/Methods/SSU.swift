@@ -17,6 +17,8 @@ public struct SSU: TuningMethod {
 
   public let share: Double
   public let score: Score
+  /// Whether the embeddings of tokens that the chat template prints stay as they are.
+  public let pinsTemplate: Bool
   private let text: GeneralTextKnobs
 
   public init(_ reader: KeyReader) {
@@ -24,6 +26,8 @@ public struct SSU: TuningMethod {
     score = reader.value(
       "score", default: .wanda,
       doc: "What decides: `wanda`: weights times the size of their inputs on general text; `magnitude`: weights alone; `random`: a control.")
+    pinsTemplate = reader.value(
+      "pin_template", default: false, doc: "The rows of embedding and head that belong to special tokens of the chat template keep their weights.")
     text = GeneralTextKnobs(reader, required: false)
     if score == .wanda, text.data == nil, !reader.isDocumenting { reader.complain("data", "is required: general text on which columns are scored") }
     if score != .wanda, text.data != nil { reader.complain("data", "is not read with `score: \(score.rawValue)`") }
@@ -35,6 +39,9 @@ public struct SSU: TuningMethod {
 
   public func begin(_ stage: StageFacts) throws(Problems) -> any ActiveMethod {
     try refuseAdapter(stage, name: Self.name)
+    if pinsTemplate, stage.templateTokens.isEmpty, !stage.isPlan {
+      throw Problems(Self.name, ["pin_template: the model has no chat template with special tokens, so there is nothing to pin"])
+    }
     return Active(self, stage, seed: UInt64(text.seed))
   }
 
@@ -44,6 +51,8 @@ public struct SSU: TuningMethod {
     private let seed: UInt64
     private let shapes: [String: [Int]]
     private var scales: [String: Tensor] = [:]
+    /// Rows of these are tokens. No other method that scales rows scales those of a vocabulary, so this is no part of `sets`.
+    private static let vocabularies = ["model.embed_tokens.weight", "lm_head.weight"]
 
     init(_ method: SSU, _ stage: StageFacts, seed: UInt64) {
       self.method = method
@@ -56,6 +65,14 @@ public struct SSU: TuningMethod {
     var facts: JSONObject { stage.artifact(ColumnScores.name).map { ["columns": .string($0.sha256)] } ?? JSONObject() }
 
     func updateRule(for parameter: String, at step: Step, _ proposal: Proposal) throws(EngineError) -> UpdateRule {
+      if method.pinsTemplate, Self.vocabularies.contains(parameter) {
+        if scales[parameter] == nil {
+          var scale = [Float](repeating: 1, count: try proposal.first.shape[0])
+          for id in stage.templateTokens { scale[id] = 0 }
+          scales[parameter] = try Tensor(scale, device: proposal.first.device)
+        }
+        return UpdateRule(rowScale: scales[parameter])
+      }
       guard let shape = shapes[parameter] else { return UpdateRule() }
       if scales[parameter] == nil {
         let scores = try self.scores(parameter, shape), kept = Int((method.share * Double(shape[1])).rounded())

@@ -54,41 +54,31 @@ public struct StageSequence {
     surroundings: Surroundings, messages: @escaping (String) throws -> (any MessageRenderer)?, console: (PreparedRun, String) -> any RunObserver,
     onEvent: (Event) throws -> Void
   ) throws -> Outcome {
-    // What is wrong with any stage's data or items shows now, not after hours.
-    let items = try Dictionary(uniqueKeysWithValues: allTests.map { ($0.name, try read($0)) })
-    let base = place ?? recipe.stages[0].recipe.model
-    for stage in recipe.stages.dropFirst() { _ = try prepared(stage, recipe: stage.recipe, place: base, StagePlace(), messages) }
+    let items = try checked(messages)
     try begin()
 
     var before: [ScoreRecord]?
     if recipe.stages[0].recipe.initialize == .pretrained {
       before = try scores(in: folder + "/before.json") { try onEvent(.measuring("the model before any stage")); return try measure(base, items, surroundings) }
     }
-    var rows: [[ScoreRecord]] = [], earlier: Recipe?
-    for (number, stage) in recipe.stages.enumerated() {
-      let path = stageFolder(number)
-      let own = try earlier.map { try stage.recipe(after: $0, final: stageFolder(number - 1) + "/final") } ?? stage.recipe
-      earlier = own
-      // An adapter's model is still the first one, wherever that lies.
-      let isFirst = own.model == recipe.stages[0].recipe.model
-      if !Files.exists(path + "/scores.json") {
-        let where_ = StagePlace(
-          number: number, earlier: number == 0 ? nil : stageFolder(number - 1), earlierData: number == 0 ? [] : recipe.stages[number - 1].recipe.data)
-        let run = try prepared(stage, recipe: own, place: isFirst ? base : own.model, where_, messages)
-        try onEvent(.training(run, name: stage.name, number: number + 1, of: recipe.stages.count, folder: path))
-        let observer = console(run, path)
+    var rows: [[ScoreRecord]] = []
+    for part in try parts() {
+      if !Files.exists(part.folder + "/scores.json") {
+        let run = try prepared(part, messages)
+        try onEvent(.training(run, name: part.stage.name, number: part.place.number + 1, of: recipe.stages.count, folder: part.folder))
+        let observer = console(run, part.folder)
         let result: RunResult
-        if Files.exists(path + "/manifest.json") {
-          result = try Trainer.resume(run, in: path, allowOtherBits: allowsOtherBits, surroundings: surroundings, observer: observer)
+        if Files.exists(part.folder + "/manifest.json") {
+          result = try Trainer.resume(run, in: part.folder, allowOtherBits: allowsOtherBits, surroundings: surroundings, observer: observer)
         } else {
-          try Files.remove(path)
-          result = try Trainer.start(run, in: path, surroundings: surroundings, observer: observer)
+          try Files.remove(part.folder)
+          result = try Trainer.start(run, in: part.folder, surroundings: surroundings, observer: observer)
         }
         if result.end == .interrupted { return .interrupted(result) }
       }
-      rows.append(try scores(in: path + "/scores.json") {
-        try onEvent(.measuring("after stage \(number + 1), \(stage.name)"))
-        return try measure(own.adapter == nil ? path + "/final" : isFirst ? base : own.model, adapters: own.adapter.map { $0.over + [path + "/final"] } ?? [], items, surroundings)
+      rows.append(try scores(in: part.folder + "/scores.json") {
+        try onEvent(.measuring("after stage \(part.place.number + 1), \(part.stage.name)"))
+        return try measure(part, items, surroundings)
       })
       let matrix = matrix(before, rows)
       try Files.writeAtomically(matrix.json.text(.pretty) + "\n", to: folder + "/" + Self.matrix)
@@ -97,9 +87,87 @@ public struct StageSequence {
     return .finished(matrix(before, rows))
   }
 
-  // MARK: - Folders
+  /// One step of every stage over what the one before left, recorded importance included, and two items of every test; the sequence's folder,
+  /// which must be free, is removed again.
+  public func dryRun(
+    surroundings: Surroundings, messages: @escaping (String) throws -> (any MessageRenderer)?, console: (PreparedRun, String) -> any RunObserver
+  ) throws {
+    let items = try checked(messages).mapValues { Array($0.prefix(2)) }
+    try begin()
+    defer { try? Files.remove(folder) }
+    for part in try parts() {
+      let run = try prepared(part, messages)
+      try Trainer.dryRun(run, in: part.folder, keepsFolder: true, surroundings: surroundings, observer: console(run, part.folder))
+      _ = try measure(part, items, surroundings)
+    }
+  }
 
-  private func stageFolder(_ number: Int) -> String { "\(folder)/stage-\(number + 1)-\(recipe.stages[number].name)" }
+  // MARK: - Parts
+
+  /// A stage with its place in the sequence.
+  private struct Part {
+    let stage: StagedRecipe.Stage
+    /// Over what the stage before leaves.
+    let recipe: Recipe
+    let folder: String
+    /// Where the model lies that the recipe names.
+    let model: String
+    let place: StagePlace
+  }
+
+  private var base: String { place ?? recipe.stages[0].recipe.model }
+
+  private func parts() throws -> [Part] {
+    var parts: [Part] = []
+    for (number, stage) in recipe.stages.enumerated() {
+      let own = try parts.last.map { try stage.recipe(after: $0.recipe, final: $0.folder + "/final") } ?? stage.recipe
+      // An adapter's model is still the first one, wherever that lies.
+      let isFirst = own.model == recipe.stages[0].recipe.model
+      var place = place(number)
+      if let before = parts.last { (place.earlier, place.earlierData) = (before.folder, recipe.stages[number - 1].recipe.data) }
+      parts.append(Part(
+        stage: stage, recipe: own, folder: "\(folder)/stage-\(number + 1)-\(stage.name)", model: isFirst ? base : own.model, place: place))
+    }
+    return parts
+  }
+
+  private func place(_ number: Int) -> StagePlace {
+    StagePlace(number: number, origin: recipe.stages[0].recipe.initialize == .pretrained ? base : nil)
+  }
+
+  /// What is wrong with any stage's data or items shows now, not after hours. Items by the names of their tests.
+  private func checked(_ messages: @escaping (String) throws -> (any MessageRenderer)?) throws -> [String: [EvaluationItem]] {
+    let items = try Dictionary(uniqueKeysWithValues: allTests.map { ($0.name, try read($0)) })
+    for (number, stage) in recipe.stages.enumerated().dropFirst() {
+      _ = try prepared(Part(stage: stage, recipe: stage.recipe, folder: "", model: base, place: place(number)), messages)
+    }
+    try refuseOverlap(messages)
+    return items
+  }
+
+  /// General ability measured on the very text that importance was recorded on would flatter the method.
+  private func refuseOverlap(_ messages: (String) throws -> (any MessageRenderer)?) throws {
+    let recording = recipe.stages.filter { stage in stage.recipe.methods.contains { $0.name == PathIntegral.name } }
+    let held = recipe.stages.flatMap { $0.recipe.evaluate?.data ?? [] } + recipe.general.map { DataSource(path: $0.path) }
+    if recording.isEmpty || held.isEmpty { return }
+    let tokenizer = try Tokenizer(folder: base)
+    var check = DataCheck(
+      tokenizer: tokenizer, renderer: ExampleRenderer(encoder: tokenizer, messages: try messages(base)), rowLength: nil, workers: workers)
+    for source in held { try check.remember(evaluation: source) }
+    var problems = Problems("stages")
+    for stage in recording {
+      for source in stage.recipe.data {
+        let found = try check.check(source)
+        if found.contaminated > 0 {
+          problems.add(
+            "stage \(stage.name) records importance on \(source.label), of which \(found.contaminated) examples are what general ability is measured on: \(found.firstContaminated.joined(separator: ", ")); take them out of one of the two")
+        }
+      }
+    }
+    try problems.check()
+  }
+
+  // MARK: - Folders
 
   private func begin() throws {
     let path = folder + "/" + Self.description
@@ -119,13 +187,12 @@ public struct StageSequence {
     try Files.writeAtomically(json.text(.pretty) + "\n", to: path)
   }
 
-  private func prepared(
-    _ stage: StagedRecipe.Stage, recipe: Recipe, place: String, _ position: StagePlace, _ messages: (String) throws -> (any MessageRenderer)?
-  ) throws -> PreparedRun {
+  private func prepared(_ part: Part, _ messages: (String) throws -> (any MessageRenderer)?) throws -> PreparedRun {
     do {
-      return try PreparedRun(recipe, methods: tuningMethods, place: place, workers: workers, cache: cache, stage: position, messages: messages)
+      return try PreparedRun(
+        part.recipe, methods: tuningMethods, place: part.model, workers: workers, cache: cache, stage: part.place, messages: messages)
     } catch let problems as Problems {
-      throw Problems("stage \(stage.name): \(problems.subject)", problems.complaints)
+      throw Problems("stage \(part.stage.name): \(problems.subject)", problems.complaints)
     }
   }
 
@@ -147,6 +214,11 @@ public struct StageSequence {
     let scores = try measure()
     try Files.writeAtomically(JSON.array(scores.map(\.json)).text(.pretty) + "\n", to: path)
     return scores
+  }
+
+  private func measure(_ part: Part, _ items: [String: [EvaluationItem]], _ surroundings: Surroundings) throws -> [ScoreRecord] {
+    guard let adapter = part.recipe.adapter else { return try measure(part.folder + "/final", items, surroundings) }
+    return try measure(part.model, adapters: adapter.over + [part.folder + "/final"], items, surroundings)
   }
 
   private func measure(_ folder: String, adapters: [String] = [], _ items: [String: [EvaluationItem]], _ surroundings: Surroundings) throws -> [ScoreRecord] {

@@ -39,6 +39,15 @@ public final class Tokenizer: Sendable {
   private let decoding: Decoding
   private let pool = ScratchPool()
 
+  /// Ids of special tokens that the chat template prints itself: those whose text stands in it, and beginning and end of a text where it
+  /// names them; in order, empty without a template.
+  public var templateTokens: [Int] {
+    guard let chatTemplate else { return [] }
+    let written = parts.addedTokens.filter { $0.isSpecial && chatTemplate.contains($0.content) }.map(\.id)
+    let named = [("bos_token", beginningID), ("eos_token", endID)].filter { chatTemplate.contains($0.0) }.compactMap(\.1)
+    return Set(written + named).sorted()
+  }
+
   /// Reads tokenizer.json and, when present, tokenizer_config.json, special_tokens_map.json and chat_template.jinja.
   ///
   /// Throws `FileError` for a file that cannot be read, `Problems` for what is wrong or not supported in it.

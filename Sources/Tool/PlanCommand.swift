@@ -23,8 +23,8 @@ struct PlanCommand: ParsableCommand {
     if flags.contains("--help") || flags.contains("-h") { throw CleanExit.helpRequest(self) }
     let plan: TrainingPlan
     if try StagedRecipe.has(file: recipe) {
-      for stage in try TuneStages.read(recipe, Overrides.parse(flags)).stages {
-        let plan = try TrainingPlan(stage.recipe, methods: tuningMethods)
+      for (number, stage) in try TuneStages.read(recipe, Overrides.parse(flags)).stages.enumerated() {
+        let plan = try TrainingPlan(stage.recipe, methods: tuningMethods, place: StagePlace(number: number, origin: stage.recipe.model))
         if !asJSON { print("Stage \(stage.name)\n") }
         print(asJSON ? JSON.object(facts(plan)).text() : text(plan), terminator: asJSON ? "\n" : "\n\n")
       }

@@ -34,9 +34,10 @@ struct TuneCommand: ParsableCommand {
     }
     if flags.contains("--help") || flags.contains("-h") { throw CleanExit.helpRequest(self) }
     if try StagedRecipe.has(file: recipe) {
-      if isDryRun { throw ValidationError("--dry-run takes one stage at a time; a recipe with stages reads and checks all of them when it begins") }
       let staged = try TuneStages.read(recipe, Overrides.parse(flags))
-      return try TuneStages.run(staged, in: staged.output ?? "runs/\(ThisProcess.stamp())-stages", isStrict: isStrict)
+      let output = staged.output ?? "runs/\(ThisProcess.stamp())-stages"
+      if isDryRun { return try TuneStages.dryRun(staged, in: output + ".dry-run", isStrict: isStrict) }
+      return try TuneStages.run(staged, in: output, isStrict: isStrict)
     }
     let recipe = try readRecipe(flags)
     if recipe.search != nil {

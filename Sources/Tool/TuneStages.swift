@@ -19,11 +19,23 @@ enum TuneStages {
 
   static func isSequence(_ folder: String) -> Bool { Files.exists(folder + "/" + StageSequence.description) }
 
-  static func run(_ recipe: StagedRecipe, in folder: String, isStrict: Bool, allowsOtherBits: Bool = false) throws {
+  private static func sequence(_ recipe: StagedRecipe, _ folder: String, isStrict: Bool) throws -> StageSequence {
     var sequence = StageSequence(recipe, in: folder)
     sequence.place = try modelFolder(recipe.stages[0].recipe.model)
     sequence.cache = dataCache(isStrict: isStrict)
     sequence.workers = Machine.processors
+    return sequence
+  }
+
+  static func dryRun(_ recipe: StagedRecipe, in folder: String, isStrict: Bool) throws {
+    try sequence(recipe, folder, isStrict: isStrict).dryRun(surroundings: ThisProcess.surroundings, messages: chatTemplate) { run, path in
+      RunConsole(run, folder: path)
+    }
+    print("dry run: one step of each of the \(recipe.stages.count) stages, its export and its tests are fine; nothing was left behind")
+  }
+
+  static func run(_ recipe: StagedRecipe, in folder: String, isStrict: Bool, allowsOtherBits: Bool = false) throws {
+    var sequence = try sequence(recipe, folder, isStrict: isStrict)
     sequence.allowsOtherBits = allowsOtherBits
     ThisProcess.noteInterrupts()
     let outcome = try sequence.run(surroundings: ThisProcess.surroundings, messages: chatTemplate) { run, path in

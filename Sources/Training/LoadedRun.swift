@@ -44,6 +44,8 @@ struct LoadedRun {
     stage = stage.of(recipe)
     if let earlier = run.stage.earlier { stage.records = try Self.records(of: earlier, device) }
     stage.device = device
+    stage.templateTokens = run.templateTokens
+    stage.origin = run.stage.origin
     let models = try run.modelFacts()
     stage.weightHashes = run.weightHashes(models)
     self.stage = stage

@@ -20,6 +20,8 @@ public struct PreparedRun: Sendable {
   let memory: (method: String, plan: DataPlan)?
   /// Where the run stands in a sequence of stages.
   public let stage: StagePlace
+  /// Ids that the chat template prints itself: special tokens that stand in it, and the ends of a text that it names.
+  let templateTokens: [Int]
 
   /// - Parameters:
   ///   - methods: all methods there are.
@@ -61,6 +63,7 @@ public struct PreparedRun: Sendable {
         "the tokenizer knows \(tokenizer.vocabularySize) ids but the model only \(folder.configuration.vocabularySize); is it another model's tokenizer?"
       ])
     }
+    templateTokens = tokenizer.templateTokens
     let renderer = ExampleRenderer(encoder: tokenizer, messages: try messages(place))
     let packing: Packing = recipe.packing ? recipe.objective == .pretraining ? .wrapped : .bestFit : .none
     // Before any data is read: what is wrong with the methods, and what they must know.
@@ -117,6 +120,7 @@ public struct PreparedRun: Sendable {
     if case .steps(let count) = recipe.duration { steps = count }
     var stage = StageFacts(model: model, seed: recipe.seed, stage: place.number, steps: steps)
     stage.isPlan = true
+    stage.origin = place.origin
     let stack = try MethodStack(recipe.methods, catalog: methods, stage: stage.of(recipe))
     let facts = PreparationFacts(model: model, recipe: recipe, trained: stack.everSelected(of: model.trainable.map(\.name), steps: steps),
       earlierData: place.earlierData)
@@ -239,11 +243,14 @@ public struct StagePlace: Sendable {
   public var earlier: String?
   /// What that one was trained on.
   public var earlierData: [DataSource]
+  /// Folder of the model that the first stage begins with; nil where the run is no part of a sequence, and where that model is drawn.
+  public var origin: String?
 
-  public init(number: Int = 0, earlier: String? = nil, earlierData: [DataSource] = []) {
+  public init(number: Int = 0, earlier: String? = nil, earlierData: [DataSource] = [], origin: String? = nil) {
     self.number = number
     self.earlier = earlier
     self.earlierData = earlierData
+    self.origin = origin
   }
 }
 

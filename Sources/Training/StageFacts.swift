@@ -16,6 +16,10 @@ public struct StageFacts {
   public let pretrained: PretrainedWeights
   /// Names of the data's sources, in the order of the recipe.
   public internal(set) var sources: [String] = []
+  /// Ids that the chat template prints itself; empty where there is none, and where a run is only planned.
+  public package(set) var templateTokens: [Int] = []
+  /// Folder of the model that the first of several stages begins with; nil where there is one stage only.
+  public package(set) var origin: String?
   /// What is minimised.
   public internal(set) var objective = Recipe.Objective.sft
   /// The method's own results of its preparations, by their names.

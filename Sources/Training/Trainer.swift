@@ -86,11 +86,13 @@ public final class Trainer {
     return try trainer.train()
   }
 
-  /// One step of everything, saving and exporting included, in a folder that is removed again.
-  public static func dryRun(_ run: PreparedRun, in path: String, surroundings: Surroundings, observer: any RunObserver) throws {
+  /// One step of everything, saving and exporting included, in a folder that is removed again unless it is to be kept.
+  public static func dryRun(
+    _ run: PreparedRun, in path: String, keepsFolder: Bool = false, surroundings: Surroundings, observer: any RunObserver
+  ) throws {
     var loaded = try LoadedRun(run, surroundings)
     let folder = try RunFolder.create(path)
-    defer { try? Files.remove(path) }
+    defer { if !keepsFolder { try? Files.remove(path) } }
     guard try loaded.prepare(in: path + "/artifacts", mostMicrobatches: 2, surroundings, observer) else { return }
     let trainer = try Trainer(loaded, folder, surroundings, observer)
     try trainer.train(upTo: 1, exporting: true)

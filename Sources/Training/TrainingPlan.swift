@@ -51,17 +51,19 @@ public struct TrainingPlan {
 
   public let preparations: [Preparing]
 
+  /// - Parameter place: which one of several stages it is.
   /// - Throws: `Problems` with everything that is wrong with the methods on this model.
-  public init(_ recipe: Recipe, methods: [any TuningMethod.Type]) throws {
+  public init(_ recipe: Recipe, methods: [any TuningMethod.Type], place: StagePlace = StagePlace()) throws {
     let configuration = try ModelFolder(recipe.model).configuration
     model = try ModelFacts(configuration, adapter: recipe.adapter)
     var steps = 1
     if case .steps(let count) = recipe.duration { steps = count }
-    var stage = StageFacts(model: model, seed: recipe.seed, steps: steps)
+    var stage = StageFacts(model: model, seed: recipe.seed, stage: place.number, steps: steps)
     stage.isPlan = true
+    stage.origin = place.origin
     let stack = try MethodStack(recipe.methods, catalog: methods, stage: stage.of(recipe))
     warnings = stack.warnings().map { "\($0.method): \($0.text)" }
-    preparations = try PreparedRun.preparations(recipe, configuration, methods).map { method, wanted in
+    preparations = try PreparedRun.preparations(recipe, configuration, methods, place).map { method, wanted in
       Preparing(
         method: method, name: wanted.name, forwardPasses: wanted.forwardPasses, backwardPasses: wanted.backwardPasses,
         tokens: wanted.data.mostTokens, bytes: wanted.bytes)

@@ -68,7 +68,9 @@ public struct DataCheck: Sendable {
         guard hasEvaluation else { continue }
         switch evaluation.find(rendering) {
         case .new: break
-        case .exact: result.contaminated += 1
+        case .exact:
+          result.contaminated += 1
+          if result.firstContaminated.count < 10 { result.firstContaminated.append("\(path):\(line)") }
         case .near: result.nearlyContaminated += 1
         }
       }

@@ -33,6 +33,8 @@ public struct SourceCheck: Sendable {
   /// Examples that stand in the evaluation data, to the token or nearly.
   public var contaminated = 0
   public var nearlyContaminated = 0
+  /// Where the first ten stand that are there to the token.
+  public var firstContaminated: [String] = []
   /// Rows whose template prints history otherwise than at inference, and how the first of them differs. Unless `turns` is
   /// said they are bad rows.
   public var historyDifferences = 0

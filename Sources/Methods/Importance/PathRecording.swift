@@ -61,11 +61,20 @@ final class PathRecording: ActiveMethod {
       tensors[name] = try tensors[name].map { (new: Tensor) throws(EngineError) in try new + old } ?? old
     }
     if let addedTo { facts["added_to"] = .string(addedTo) }
+    facts["adapter"] = stage.model.adapter.map { .object(Self.facts(of: $0.configuration)) }
     facts["fingerprint"] = .string(stage.model.fingerprint)
     found = MethodRecord(tensors: tensors, facts: facts)
   }
 
   func record() -> MethodRecord? { found }
+
+  /// What an adapter must have in common with the one that importance was recorded beside; modules and shapes are in the fingerprint.
+  static func facts(of adapter: AdapterConfiguration) -> JSONObject {
+    [
+      "kind": .string(adapter.kind.rawValue), "rank": .integer(adapter.rank), "alpha": .number(adapter.alpha),
+      "scaling": .string(adapter.scaling.rawValue),
+    ]
+  }
 
   func warnings() -> [String] {
     defer { waiting = [] }

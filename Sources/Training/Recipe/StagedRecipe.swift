@@ -45,7 +45,7 @@ public struct StagedRecipe: Sendable {
     fileprivate let catalog: [MethodKeys]
 
     /// The recipe over what the stage before left in `final`: its model, or its adapter, which then goes on training over the
-    /// model that it belongs to.
+    /// model that it belongs to. By `olora` a new adapter trains instead, over that one and those under it, unless `over` or `from` is said.
     public func recipe(after earlier: Recipe, final: String) throws(Problems) -> Recipe {
       var source = source
       var model = final
@@ -53,7 +53,12 @@ public struct StagedRecipe: Sendable {
         model = earlier.model
         let kind = adapter.configuration.kind.rawValue
         var knobs = source.object["adapter"]?[kind]?.object ?? JSONObject()
-        knobs["from"] = .string(final)
+        let isApart = recipe.methods.contains { $0.name == "olora" }
+        if isApart, knobs["over"] == nil, knobs["from"] == nil {
+          knobs["over"] = (adapter.over + [final]).json
+        } else if !isApart {
+          knobs["from"] = .string(final)
+        }
         source.object["adapter"] = [kind: .object(knobs)]
       }
       source.object["model"] = .string(model)
