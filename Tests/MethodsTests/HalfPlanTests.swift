@@ -160,13 +160,13 @@ struct HalfPlanTests {
     #expect(complaints(["tasks": 2, "ratio": 0.5]).first?.contains("keep one") == true)
     #expect(complaints(["tasks": 2, "redraw": "never"]).count == 1)
     #expect(complaints(["choose": "importance"]).first?.hasPrefix("text") == true)
-    #expect(complaints(["choose": "least_moved"]).first?.hasPrefix("origin") == true)
     #expect(complaints(["origin": "x"]).count == 1 && complaints(["text": ["data": "x.jsonl"]]).count == 1)
   }
 
   @Test func whatCannotBeIsRefused() throws {
     let tied = try facts(layers: 2)
     #expect(throws: Problems.self) { try selection(tied, ["head": "freeze"]) }
+    #expect(throws: Problems.self) { try selection(tied, ["choose": "least_moved"]) }
     #expect(throws: Problems.self) { try method(["ratio": 1.5]) }
     let odd = ModelFacts(
       configuration: tied.configuration, parameters: tied.parameters + [ParameterFacts(name: "model.layers.0.mlp.router.weight", shape: [4, 32])])

@@ -108,6 +108,30 @@ struct PathTests {
     }
   }
 
+  /// What PathRecording leaves says beside which adapter it was recorded.
+  @Test func recordsNameTheirAdapter() throws {
+    let model = try tinyDecoder()
+    try model.attach(AdapterConfiguration(.lora, rank: 3, alpha: 6), weights: RandomWeights(seed: 8, layerCount: 2))
+    let linear = model.adapters[0].linears[0], a = try linear.a.value.detached().copy(), b = try linear.b.value.detached().copy()
+    let start = [linear.a.name: try a.copy(), linear.b.name: try b.copy()]
+    let stage = StageFacts(model: ModelFacts(model), seed: 0, steps: 2, pretrained: PretrainedWeights { start[$0]! })
+    let method = try make(PathIntegral.self, JSONObject()).begin(stage)
+    let weights = NamedTensors([(linear.a.name, a), (linear.b.name, b)])
+    var step = Step(number: 0, total: 2, learningRate: 0.1)
+    for number in 0..<2 {
+      step = Step(number: number, total: 2, learningRate: 0.1)
+      step.loss = 1
+      let gradient = try Tensor.full(linear.base.shape, 1)
+      try method.observe(NamedTensors([(linear.base.name, gradient), (linear.a.name, a), (linear.b.name, b)]), weights, at: step)
+      try b.add(Tensor.full(linear.b.shape, -0.1))
+      _ = try method.afterStep(weights, at: step)
+    }
+    try method.finish(weights)
+    let record = try #require(try method.record())
+    #expect(record.facts["adapter"] == ["kind": "lora", "rank": 3, "alpha": 6.0, "scaling": "standard"])
+    #expect(record.facts["fingerprint"] == .string(stage.model.fingerprint))
+  }
+
   /// One interval of RWalk by hand.
   @Test func rwalkByHand() throws {
     let start = try Tensor([1, 1] as [Float])

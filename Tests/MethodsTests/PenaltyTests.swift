@@ -31,6 +31,23 @@ struct PenaltyTests {
     }
   }
 
+  /// Without gradients SPIDER puts every weight back, and a tensor of zeros is never chosen.
+  @Test func spiderWithoutGradientsGivesTheStartBack() throws {
+    let at = try PenaltyCase(), method = try make(SPIDER.self, JSONObject()).begin(at.stage)
+    try method.observe(at.named(at.zeros()), at.named(at.weights), at: at.step())
+    let moved = try at.weights.mapValues { try $0.copy() }
+    #expect(try method.afterStep(at.named(moved), at: at.step()))
+    for name in at.names { #expect(try moved[name]!.hasSameBits(as: at.start[name]!), "\(name)") }
+    // With gradients about half of the entries are kept at the start.
+    let generator = try Generator(seed: 5)
+    try method.observe(at.named(at.zeros().mapValues { try generator.normal($0.shape, dtype: .float64) }), at.named(at.weights), at: at.step())
+    let again = try at.weights.mapValues { try $0.copy() }
+    #expect(try method.afterStep(at.named(again), at: at.step()))
+    let pairs = try at.names.flatMap { zip(try again[$0]!.doubles(), try at.start[$0]!.doubles()) }
+    let pinned = Double(pairs.count { $0.0 == $0.1 }) / Double(pairs.count)
+    #expect(pinned > 0.35 && pinned < 0.65, "\(pinned)")
+  }
+
   private func make0(_ method: any ActiveMethod) -> any ActiveMethod { method }
 
   @Test(arguments: ["empirical", "as_coded"], ["mean", "none"])
@@ -197,6 +214,37 @@ struct PenaltyTests {
       #expect(throws: Problems.self) { try make(Hierarchical.self, knobs) }
     }
     #expect(throws: Problems.self) { try make(PathIntegral.self, ["xi": 0]) }
+  }
+
+  /// The first thing in which the adapter differs from that of the recorded stage is named.
+  @Test func importanceOfAnotherAdapterIsRefused() throws {
+    let scratch = try Scratch()
+    func stage(alpha: Double?, rank: Int = 3, scaling: AdapterConfiguration.Scaling = .standard) throws -> StageFacts {
+      let model = try tinyDecoder()
+      if let alpha {
+        var configuration = AdapterConfiguration(.lora, rank: rank, alpha: alpha)
+        configuration.scaling = scaling
+        try model.attach(configuration, weights: RandomWeights(seed: 8, layerCount: 2))
+      }
+      return StageFacts(model: ModelFacts(model), seed: 0, steps: 4)
+    }
+    func record(_ stage: StageFacts, _ facts: JSONObject) throws -> Artifact {
+      try recorded(stage.model.parameters.reduce(into: [:]) { $0[$1.name] = try Tensor.full($1.shape, 1) }, scratch, "path", facts: facts)
+    }
+    let first = try stage(alpha: 6)
+    let beside: JSONObject = ["fingerprint": .string(first.model.fingerprint), "adapter": ["kind": "lora", "rank": 3, "alpha": 6.0, "scaling": "standard"]]
+    func complaint(_ now: StageFacts, _ facts: JSONObject) throws -> String {
+      var now = now
+      now.records = ["path_integral": try record(first, facts)]
+      do { _ = try make(Hierarchical.self, ["lambda": 1]).begin(now) } catch { return "\(error)" }
+      return ""
+    }
+    #expect(try complaint(first, beside) == "")
+    #expect(try complaint(stage(alpha: 12), beside).contains("whose alpha is 6.0, now it is 12.0"))
+    #expect(try complaint(stage(alpha: 4, rank: 2), beside).contains("whose rank is 3, now it is 2"))
+    #expect(try complaint(stage(alpha: 6, scaling: .rankStabilized), beside).contains("scaling"))
+    #expect(try complaint(stage(alpha: nil), beside).contains("beside an adapter, and this run trains none"))
+    #expect(try complaint(first, ["fingerprint": .string(first.model.fingerprint)]).contains("without an adapter, and this run trains one"))
   }
 
   @Test func controlsKeepTheMass() throws {

@@ -87,7 +87,7 @@ struct EveryKeyTests {
     "search.speciality[].path": "d2.jsonl", "search.speciality[].name": "domain", "search.speciality[].measure": "likelihood",
     "search.versatility[].path": "g2.jsonl", "search.versatility[].name": "general", "search.versatility[].measure": "choice",
     "export": "delta", "search.items": "50", "search.answer_tokens": "8", "search.probe_budget": "0.2", "search.dv": "0.5", "search.es": "0.1",
-    "search.max_runs": "9", "search.budget": "3", "search.finalists": "2", "search.controls": "1",
+    "search.max_runs": "9", "search.budget": "3", "search.finalists": "2", "search.controls": "1", "search.hold": "[norms]",
   ]
 
   /// Every property of a recipe, those inside others too, as text.

@@ -96,7 +96,7 @@ struct TreeWalkTests {
     }
   }
 
-  private func prepared(_ folder: String, _ knobs: JSONObject = JSONObject()) throws -> PreparedRun {
+  private func prepared(_ folder: String, _ knobs: JSONObject = JSONObject(), method: JSON = "full") throws -> PreparedRun {
     let world = LittleWorld()
     try Files.makeFolder(folder)
     try Files.writeAtomically(world.jsonl(.clinic, .train, count: 200), to: folder + "/clinic.jsonl")
@@ -113,7 +113,7 @@ struct TreeWalkTests {
     for (key, value) in knobs.members { search[key] = value }
     let recipe = try Recipe([
       "model": .string(Self.root + "/World/base"), "data": [["path": .string(folder + "/clinic.jsonl"), "format": "prompt_completion"]],
-      "sequence_length": 64, "batch": 4, "steps": 8, "learning_rate": 2e-3, "schedule": "constant", "threads": 1, "search": .object(search),
+      "sequence_length": 64, "batch": 4, "steps": 8, "learning_rate": 2e-3, "schedule": "constant", "threads": 1, "method": method, "search": .object(search),
     ], methods: tuningMethods.map { $0.keys })
     return try PreparedRun(recipe, methods: tuningMethods) { _ in nil }
   }
@@ -163,6 +163,28 @@ struct TreeWalkTests {
     }
   }
 
+  /// With a method that must know something first: one pass for all runs. What is held trains in none of them.
+  @Test func methodsWithPreparationsAndHeldModules() throws {
+    let folder = Self.root + "/.build/search-hold-test"
+    try Files.remove(folder)
+    defer { try? Files.remove(folder) }
+    let knobs: JSONObject = ["hold": ["embeddings", "norms", "final_norm"], "controls": 1, "budget": 10]
+    let run = try prepared(folder, knobs, method: ["ewc": ["lambda": 1, "data": .string(folder + "/clinic.jsonl"), "examples": 4, "length": 32]])
+    let result = try #require(try RegionSearch(run, output: folder + "/a").search(surroundings: surroundings, observer: Observer()) { _ in })
+    #expect(try Files.list(folder + "/a/runs/artifacts").count { $0.hasPrefix("fisher") && !$0.contains(".") } == 1)
+    #expect(result.full.map(\.name).suffix(2) == ["everything", "random 1"])
+    for name in ["everything-2-steps", "everything-8-steps", "random-1-8-steps"] {
+      let parts = try Manifest(file: "\(folder)/a/runs/\(name)/manifest.json").trained
+      #expect(parts.filter { !$0.part.hasPrefix("layer") }.allSatisfy { $0.trained == 0 }, "\(name)")
+    }
+    let whole = try Manifest(file: folder + "/a/runs/everything-8-steps/manifest.json")
+    // 4 layers of q and o (128²), k and v (64 · 128), gate, up and down (384 · 128).
+    let count = whole.trained.map(\.trained).reduce(0, +), matrices = 2 * 128 * 128 + 2 * 64 * 128 + 3 * 384 * 128
+    #expect(count == 4 * matrices)
+    #expect(whole.recipe["method"]?.array?.first?["freezing"]?["hold"] == ["embeddings", "norms", "final_norm"])
+    #expect(result.fractions[.whole]! < 0.95)
+  }
+
   @Test func badSearchesAreRefusedBeforeTheyRun() throws {
     let folder = Self.root + "/.build/search-bad-test"
     try Files.remove(folder)
@@ -177,6 +199,8 @@ struct TreeWalkTests {
     #expect(try complaints(["budget": 2.5]).first?.contains("take 3.0") == true)
     #expect(try complaints(["probe_budget": 0.01]).first?.contains("less than one") == true)
     #expect(try complaints(["speciality": .string(folder + "/nowhere.jsonl")]).first?.contains("nowhere.jsonl") == true)
+    #expect(try complaints(["hold": ["mlp"]]).first?.contains("the search chooses itself") == true)
+    #expect(try complaints(["hold": ["head"]]).first?.contains("the head is the embedding") == true)
     #expect(!Files.exists(folder + "/x"))
     #expect(throws: Problems.self) { try prepared(folder, ["versatility": nil]) }
   }

@@ -36,7 +36,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "freezing: {layers: [0%, 34%], modules: [mlp.up, attention]}", "random_subset: {share: 0.3}", "lisa: {layers: 1, every: 100}",
+    "freezing: {layers: [0%, 34%], modules: [mlp.up, attention]}", "freezing: {hold: [attention, embeddings]}", "random_subset: {share: 0.3, hold: [norms]}", "lisa: {layers: 1, every: 100}",
     "cofitune: {layers: [34%, 67%], importance: {batches: 2}}",
   ])
   func whatIsNotSelectedKeepsItsBitsAndHasNoMoments(method: String) throws {
@@ -47,7 +47,11 @@ import Testing
     let state = try SafetensorsFile(path: shop.path + "/tuned/checkpoints/step-000005/state.safetensors")
     #expect(Set(state.names.filter { $0.hasPrefix("first.") }.map { String($0.dropFirst(6)) }) == moved)
     #expect(!moved.isEmpty && moved.count < before.count)
-    if method.hasPrefix("freezing") {
+    if method.contains("hold: [attention") {
+      #expect(moved == Set(before.keys.filter { !$0.contains("self_attn") && !$0.contains("embed") }))
+    } else if method.contains("hold: [norms]") {
+      #expect(moved.allSatisfy { !$0.contains("layernorm") })
+    } else if method.hasPrefix("freezing") {
       // Three layers: a third of them is layer 0.
       #expect(moved == Set(["q", "k", "v", "o"].map { "model.layers.0.self_attn.\($0)_proj.weight" } + ["model.layers.0.mlp.up_proj.weight"]))
     }

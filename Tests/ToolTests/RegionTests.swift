@@ -105,6 +105,21 @@ import Testing
     #expect(try tensor(shop.path + "/base/final", "model.embed_tokens.weight") != tensor(shop.path + "/ssu/final", "model.embed_tokens.weight"))
   }
 
+  /// Rows of the embedding that belong to what the chat template prints keep their bits, decay or not.
+  @Test func tokensOfTheTemplateKeepTheirRows() throws {
+    let shop = try Workshop(), method = "method: {ssu: {score: magnitude, pin_template: true}}\nsteps: 3\noptimizer: {weight_decay: 0.5}"
+    try shop.write("{% for m in messages %}{{ m.content }}{% endfor %}", to: "model/chat_template.jinja")
+    let refused = shop.holdfast("tune", try shop.recipe("none", method))
+    #expect(refused.status == 1 && refused.errors.contains("no chat template with special tokens"), "\(refused.errors)")
+    try shop.write("{% for m in messages %}{{ m.role }}: {{ m.content }}<end>{% endfor %}", to: "model/chat_template.jinja")
+    try #require(shop.holdfast("tune", try shop.recipe("base", "steps: 4\nobjective: pretraining")).status == 0)
+    try tune(shop, "ssu", method)
+    let name = "model.embed_tokens.weight", width = try FileWeights(folder: shop.path + "/base/final").shape(of: name)![1]
+    let before = try tensor(shop.path + "/base/final", name), after = try tensor(shop.path + "/ssu/final", name)
+    let kept = (0..<before.count / width).filter { before[$0 * width..<($0 + 1) * width] == after[$0 * width..<($0 + 1) * width] }
+    #expect(kept == [1])  // <end>; <unk> is special too and stands nowhere in the template
+  }
+
   @Test func halvesByImportanceAndByDistance() throws {
     let shop = try shop()
     func moved(_ name: String) throws -> Set<String> {

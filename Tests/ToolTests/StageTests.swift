@@ -163,6 +163,92 @@ import Darwin
     }
   }
 
+  /// One step of every stage, with what it hands on; nothing stays behind.
+  @Test func dryRunGoesThroughAllStages() throws {
+    let shop = try Workshop(examples: 60)
+    let path = try shop.recipe("run", """
+      batch: 2
+      steps: 200
+      adapter: {lora: {rank: 4, targets: [q_proj, v_proj]}}
+      model: \(Workshop.trained)
+      initialize: pretrained
+      general_tests: {clinic: {path: \(try items(shop, .clinic, 6))}}
+      stages:
+        - {name: general, data: \(shop.path)/text.jsonl, objective: pretraining, method: path_integral}
+        - {name: domain, method: {hierarchical: {lambda: 20}}}
+      """)
+    let dry = shop.holdfast("tune", path, "--dry-run")
+    #expect(dry.status == 0 && dry.output.contains("one step of each of the 2 stages"), "\(dry.output)\(dry.errors)")
+    #expect(try Files.list(shop.path).filter { $0.hasPrefix("run") } == ["run.yaml"])
+    // What only shows where a stage begins shows here.
+    let wrong = shop.holdfast("tune", path, "--dry-run", "--stages[1].method", "{hierarchical: {reference: base, lambda: 1}}")
+    #expect(wrong.status == 1 && wrong.errors.contains("reference: base"), "\(wrong.errors)")
+    #expect(try Files.list(shop.path).filter { $0.hasPrefix("run") } == ["run.yaml"])
+  }
+
+  /// Each task's adapter lies over those of the tasks before, without their folders being named.
+  @Test func orthogonalAdaptersPileUp() throws {
+    let shop = try Workshop(examples: 60)
+    let path = try shop.recipe("run", """
+      batch: 2
+      steps: 3
+      adapter: {lora: {rank: 4, targets: [q_proj]}}
+      model: \(Workshop.trained)
+      initialize: pretrained
+      learning_rate: 1.0e-2
+      stages:
+        - {name: a}
+        - {name: b, data: \(shop.path)/text.jsonl, method: olora, test: {path: \(try items(shop, .clinic, 6))}}
+        - {name: c, method: olora}
+      """)
+    let outcome = shop.holdfast("tune", path)
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    func adapter(_ stage: String) throws -> JSON? { try Manifest(file: "\(shop.path)/run/stage-\(stage)/manifest.json").recipe["adapter"]?["lora"] }
+    let finals = ["1-a", "2-b"].map { JSON.string("\(shop.path)/run/stage-\($0)/final") }
+    #expect(try adapter("2-b")?["over"] == .array([finals[0]]) && adapter("3-c")?["over"] == .array(finals))
+    #expect(try adapter("3-c")?["from"] ?? .null == .null)
+    let terms = try RunFolder(shop.path + "/run/stage-3-c").readMetrics().steps.map { $0.terms.first?.value ?? 0 }
+    #expect(terms.allSatisfy { $0 > 0 } && terms.last! < terms[0], "\(terms)")
+    #expect(shop.holdfast("plan", path).status == 0)
+    // In the first stage there is nothing to keep clear of.
+    let first = shop.holdfast("tune", path, "--stages[0].method", "olora", "--output", shop.path + "/other")
+    #expect(first.status != 0 && first.errors.contains("no earlier adapter"), "\(first.errors)")
+  }
+
+  /// `least_moved` measures from where the first stage began.
+  @Test func theLeastMovedHalfNeedsNoOriginInStages() throws {
+    let shop = try Workshop(examples: 60)
+    let lines = "model: \(Workshop.trained)\ninitialize: pretrained\nbatch: 2\nsteps: 2\nmethod: {half: {choose: least_moved}}\n"
+    let outcome = shop.holdfast("tune", try shop.recipe("run", lines + "stages: [{name: a}, {name: b}]"))
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    func updated(_ stage: String) throws -> Set<String> {
+      Set(try Manifest(file: "\(shop.path)/run/stage-\(stage)/manifest.json").facts["half"]?["updated"]?.array?.compactMap(\.string) ?? [])
+    }
+    // What stayed in the first stage is nearest to the start, so that it goes first in the second.
+    let a = try updated("1-a"), b = try updated("2-b"), attention = b.filter { $0.contains("self_attn") }
+    #expect(attention.count == 8 && attention.isDisjoint(with: a), "\(attention)")
+    let alone = shop.holdfast("tune", try shop.recipe("alone", lines))
+    #expect(alone.status != 0 && alone.errors.contains("least_moved measures from"), "\(alone.errors)")
+  }
+
+  /// Importance is not recorded on the text that then says how much was kept.
+  @Test func whatIsMeasuredOnIsNotRecordedOn() throws {
+    let shop = try Workshop(examples: 60)
+    let text = try MappedFile(path: shop.path + "/text.jsonl").text().split(separator: "\n")
+    try shop.write(text[3] + "\n" + text[7] + "\n", to: "held.jsonl")
+    let path = try shop.recipe("run", """
+      batch: 2
+      steps: 2
+      general_tests: {kept: {path: \(shop.path)/held.jsonl}}
+      stages:
+        - {name: general, data: \(shop.path)/text.jsonl, method: path_integral}
+        - {name: domain, method: {hierarchical: {lambda: 20}}}
+      """)
+    let outcome = shop.holdfast("tune", path)
+    #expect(outcome.status != 0 && outcome.lacks("stage general records importance", "2 examples", "text.jsonl:4, ", "text.jsonl:8") == [], "\(outcome.errors)")
+    #expect(!Files.exists(shop.path + "/run"))
+  }
+
   @Test func everythingWrongIsSaidAtOnce() throws {
     let shop = try Workshop(examples: 10)
     let path = try shop.recipe("run", """
