@@ -7,7 +7,8 @@
 
 A planted model is the shipped one, made wider: sixteen new tokens differ in sixteen new channels of the residual stream only, and one
 layer's attention or MLP alone has a norm that lets these channels through. Everywhere else the norm's weights and the columns that
-read the channels are zero together, so their gradients are exactly zero and stay so. Old text gives what it gave before. The skill is
+read the channels are zero together, so their gradients are exactly zero and stay so (what lower layers write into the channels can still
+be felt a little through the denominators of norms). Old text gives what it gave before. The skill is
 a table of the new tokens: a word for each. Embeddings and norms are held, as `hold` of the search does it.
 Runs are kept in WORK and not repeated.
 """
@@ -153,7 +154,8 @@ def planted(seed):
     shape, values = tensors["model.embed_tokens.weight"]
     count = shape[0]
     mean = [sum(values[r * new + c] for r in range(count)) / count for c in range(old)]
-    length = math.sqrt(sum(v * v for v in values) / count)
+    # Louder than a word, so that what hears it learns it within a probe.
+    length = 3 * math.sqrt(sum(v * v for v in values) / count)
     for row in rotation(NEW, generator):
         values.extend(array.array("f", mean + [length * v for v in row]))
     tensors["model.embed_tokens.weight"] = ([count + NEW, new], values)
