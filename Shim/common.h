@@ -88,6 +88,13 @@ ct_status head_loss(ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_tensor *);
 ct_status head_scores(ct_tensor, ct_tensor, ct_tensor, ct_tensor *, ct_tensor *);
 ct_status head_terms(ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_divergence, ct_tensor *, ct_tensor *, ct_tensor *);
 ct_status head_entropy(ct_tensor, ct_tensor, int64_t, ct_tensor *);
+ct_status decode_step(const ct_decode_model *, const ct_decode_call *, ct_tensor *);
+ct_status quantize_rows(ct_tensor, ct_tensor *, ct_tensor *);
+ct_status mix(const ct_mixture *, int64_t, const ct_tensor *, int64_t, const int64_t *, const int64_t *const *, const uint8_t *, int64_t, ct_tensor *,
+              double *);
+ct_status choose(ct_tensor, const ct_choice *, int64_t *, ct_tensor *);
+ct_status likeliest(ct_tensor, int64_t, int64_t, int64_t *, double *);
+ct_status elements(ct_tensor, const int64_t *, const int64_t *, int64_t, double *);
 ct_status adamw(ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_tensor, ct_adamw, ct_update_rule);
 
 }  // namespace ct

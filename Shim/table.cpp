@@ -442,6 +442,13 @@ const ct_api api = {
     .head_entropy = head_entropy,
 
     .adapted_linear = adapted_linear,
+
+    .decode_step = decode_step,
+    .quantize_rows = quantize_rows,
+    .mix = mix,
+    .choose = choose,
+    .likeliest = likeliest,
+    .elements = elements,
 };
 
 }  // namespace

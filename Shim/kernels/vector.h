@@ -13,6 +13,7 @@ struct bf16 {
   uint16_t bits;
 };
 
+inline float load(const int8_t *p) { return *p; }
 inline float load(const float *p) { return *p; }
 inline double load(const double *p) { return *p; }
 inline float load(const bf16 *p) {

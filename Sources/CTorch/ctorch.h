@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define CT_VERSION 5 /* the table only grows at its end, so a library serves callers of every older version */
+#define CT_VERSION 6 /* the table only grows at its end, so a library serves callers of every older version */
 
 typedef int32_t ct_status; /* 0: fine */
 
@@ -58,6 +58,74 @@ typedef struct {
   int32_t masked;     /* 1: the label is taken out of both, which are normalised again */
   double temperature; /* the divergence is multiplied by its square */
 } ct_divergence;
+
+/* A low-rank adapter of one linear layer, as decoding reads it: y += scale · up·(down·x), then y ·= factor, for tokens whose
+   mask has the bit. */
+typedef struct {
+  ct_tensor down, up; /* [rank, in], [out, rank] */
+  ct_tensor factor;   /* f32 [out] or null */
+  double scale;
+  int32_t bit; /* 0 … 63 */
+} ct_decode_adapter;
+
+typedef struct {
+  ct_tensor weight; /* [out, in]: f32, bf16, or int8 */
+  ct_tensor scale;  /* f32 [out], for int8 alone */
+  ct_tensor bias;   /* or null */
+  const ct_decode_adapter *_Nullable adapters;
+  int64_t adapter_count;
+} ct_decode_linear;
+
+typedef struct {
+  ct_decode_linear query, key, value, output, gate, up, down;
+  ct_tensor input_norm, post_norm;
+  ct_tensor query_norm, key_norm; /* [head width] or null */
+  int64_t window;                 /* 0: sees all */
+} ct_decode_layer;
+
+/* A decoder of the Llama kind on the CPU. */
+typedef struct {
+  ct_tensor embedding, norm, frequencies; /* frequencies f32 [head width / 2] */
+  ct_decode_linear head;
+  const ct_decode_layer *_Nullable layers;
+  int64_t layer_count, heads, groups, width;
+  double epsilon;
+} ct_decode_model;
+
+/* Tokens of any rows of a cache, those of a row together and in order. */
+typedef struct {
+  int64_t tokens;
+  const int64_t *_Nonnull ids, *_Nonnull rows, *_Nonnull positions;
+  const uint64_t *_Nullable adapters;        /* each token's adapters by bits; null: none */
+  const ct_tensor *_Nonnull keys, *_Nonnull values; /* by layer: [rows, KV heads, capacity, width], f32 or bf16 */
+  const int64_t *_Nonnull wanted;            /* the tokens whose logits are asked for */
+  int64_t wanted_count;
+} ct_decode_call;
+
+/* How the distributions of several models become one; see Docs/emulated-fine-tuning.md. */
+typedef struct {
+  int32_t mode;      /* 0 reward: base + strength · Δ; 1 delta: expert + strength · (base − anti-expert) inside the set */
+  double strength;
+  double clip;       /* 0: none; Δ stays within ± this */
+  double inside;     /* mode 1: mass of the expert's likeliest tokens that Δ acts on; 1: all */
+  double base_top_p; /* 1: all; only the base's likeliest tokens of this mass may come */
+  double plausible;  /* 0: all; only tokens of at least this share of the base's greatest probability may come */
+  const double *_Nullable weights; /* of the experts */
+} ct_mixture;
+
+/* How a token is chosen. */
+typedef struct {
+  double temperature, top_p, min_p; /* 0 greedy; 1 all; 0 all */
+  int64_t top_k;                    /* 0: all */
+  double penalty;                   /* of ids that were there; 1: none */
+  const int64_t *_Nullable seen;
+  int64_t seen_count;
+  const int64_t *_Nullable bias_ids;
+  const double *_Nullable biases;
+  int64_t bias_count;
+  uint64_t key; /* noise is a function of key, position and id */
+  int64_t position;
+} ct_choice;
 
 /* Called in the backward pass to run a block again: writes one output for one input. */
 typedef ct_status (*ct_block)(void *_Nullable context, ct_tensor input, ct_tensor *_Nonnull output);
@@ -210,6 +278,27 @@ typedef struct {
   /* Since version 5. A linear layer with a low-rank adapter: x·Wᵀ + bias + scale·(x·downᵀ)·upᵀ; down [rank, in], up [out, rank] */
   ct_status (*_Nonnull adapted_linear)(ct_tensor input, ct_tensor weight, ct_tensor bias, ct_tensor down, ct_tensor up, double scale,
                                        ct_tensor *_Nonnull out);
+
+  /* Since version 6. One step of a whole decoder over a cache, in which it writes keys and values: logits f32 [wanted, vocabulary].
+     Every row's numbers are the same whatever else shares the call. */
+  ct_status (*_Nonnull decode_step)(const ct_decode_model *_Nonnull model, const ct_decode_call *_Nonnull call, ct_tensor *_Nonnull logits);
+  /* weight ≈ scale · values: int8 [out, in], f32 [out] */
+  ct_status (*_Nonnull quantize_rows)(ct_tensor weight, ct_tensor *_Nonnull values, ct_tensor *_Nonnull scales);
+  /* Members' logits f32 [*, vocabulary of the member], in the order base, experts, anti-expert; null handles for members that are not
+     there. places [positions, members]: the row of each. maps: by member an id for each of `vocabulary` ids, or null for the same ids;
+     kinds u8 [vocabulary] or null: 0 all know the id, 1 the base alone, 2 the experts alone, 3 nobody. Gives scores f32 [positions,
+     vocabulary], whose softmax is the mixture, and facts [positions, 2 + members]: log Z, total variation between mixture and experts,
+     then each member's log Σ exp. */
+  ct_status (*_Nonnull mix)(const ct_mixture *_Nonnull mixtures, int64_t positions, const ct_tensor *_Nonnull logits, int64_t members,
+                            const int64_t *_Nonnull places, const int64_t *_Nullable const *_Nullable maps, const uint8_t *_Nullable kinds,
+                            int64_t vocabulary, ct_tensor *_Nonnull scores, double *_Nonnull facts);
+  /* Chooses a token for each row of scores. processed, where asked for: what penalties, temperature and filters make of the scores */
+  ct_status (*_Nonnull choose)(ct_tensor scores, const ct_choice *_Nonnull choices, int64_t *_Nonnull tokens, ct_tensor *_Nullable processed);
+  /* The `count` largest of a row of scores, falling */
+  ct_status (*_Nonnull likeliest)(ct_tensor scores, int64_t row, int64_t count, int64_t *_Nonnull ids, double *_Nonnull values);
+  /* Single elements of an f32 matrix on the CPU */
+  ct_status (*_Nonnull elements)(ct_tensor scores, const int64_t *_Nonnull rows, const int64_t *_Nonnull columns, int64_t count,
+                                 double *_Nonnull values);
 } ct_api;
 
 /* The table, or null when the library is older than its caller. */

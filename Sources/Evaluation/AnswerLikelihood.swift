@@ -14,7 +14,7 @@ extension Evaluator {
       let border = max(1, zip(text, prompt).prefix { $0 == $1 }.count)
       return LikelihoodRequest(context: Array(text.prefix(border)), continuation: Array(text.dropFirst(border)))
     }
-    return try model.likelihoods(of: requests, tokensPerBatch: tokensPerBatch).map { scores in
+    return try likelihoods(of: requests).map { scores in
       scores.isEmpty ? 1 : exp(scores.logProbability / Double(scores.count))
     }
   }

@@ -1,3 +1,4 @@
+public import HoldfastDecoding
 internal import HoldfastEngine
 public import HoldfastModels
 public import HoldfastTokenizers
@@ -12,6 +13,8 @@ public struct Evaluator {
   public let front: [Int]
   /// Tokens that end an answer: the model's and the tokenizer's end tokens, and every token with a line break.
   public let stops: Set<Int>
+  /// Asked in the model's place; its base is the model, its ids are the tokenizer's.
+  public var ensemble: Ensemble?
   /// Tokens of one forward pass.
   public var tokensPerBatch = 2048
   /// Rows that generate together.
@@ -30,10 +33,11 @@ public struct Evaluator {
   public let endIDs: Set<Int>
 
   /// Windows as long as the model's context.
-  public var windowRule: WindowRule { WindowRule(length: model.configuration.contextLength, front: front) }
+  public var windowRule: WindowRule { WindowRule(length: contextLength, front: front) }
 
   /// Scores every token of a text.
   public func scores(ofText text: String, rule: WindowRule? = nil) throws -> TextScores {
+    if ensemble != nil { return try scores(ofTexts: [text], rule: rule ?? windowRule)[0] }
     let ids = try checked(tokenizer.encode(text, addSpecialTokens: false))
     return try model.scores(of: ids, rule: rule ?? windowRule, tokensPerBatch: tokensPerBatch)
   }

@@ -41,7 +41,7 @@ extension Evaluator {
     }
     var isMatch = [Bool](repeating: false, count: items.count)
     var open: [Int] = []
-    for (i, scores) in try model.likelihoods(of: requests, tokensPerBatch: tokensPerBatch).enumerated() {
+    for (i, scores) in try likelihoods(of: requests).enumerated() {
       let expected = requests[i].continuation.dropLast()
       let agreed = zip(scores, expected).prefix { $0.best == $1 }.count
       let answer = items[i].answer
@@ -94,7 +94,7 @@ extension Evaluator {
       let rows = order[start..<min(start + rowsPerBatch, order.count)]
       let requests = rows.map { GenerationRequest(prompt: prompts[$0], maximumTokens: limits[$0], stopIDs: stops) }
       var written = [[Int]](repeating: [], count: rows.count)
-      let answers = try model.generate(requests) { row, token in
+      let answers = try generate(requests) { row, token in
         written[row].append(token)
         return goesOn(rows[start + row], written[row])
       }

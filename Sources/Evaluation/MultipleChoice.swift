@@ -91,7 +91,7 @@ extension Evaluator {
         requests.append(LikelihoodRequest(context: Array(text.prefix(border)), continuation: Array(text.dropFirst(border))))
       }
     }
-    let scores = try model.likelihoods(of: requests, tokensPerBatch: tokensPerBatch)
+    let scores = try likelihoods(of: requests)
     var next = 0
     let options = items.map { item in
       item.options.map { option in

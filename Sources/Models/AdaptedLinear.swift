@@ -58,7 +58,7 @@ public final class AdaptedLinear {
   public var parameters: [Parameter] { [a, b] + [diagonal, magnitude].compactMap { $0 } }
 
   /// What maps to the rank: A, or Λ·Q.
-  private func down() throws(EngineError) -> Tensor {
+  func down() throws(EngineError) -> Tensor {
     guard let diagonal else { return a.value }
     return try a.value * diagonal.value
   }

@@ -16,11 +16,11 @@ public final class Decoder {
   /// Keep no activations inside a block; the backward pass runs it once more.
   public var recomputesBlocks = false
 
-  private let embedding: Parameter
-  private let blocks: [Block]
-  private let norm: RMSNorm
+  let embedding: Parameter
+  let blocks: [Block]
+  let norm: RMSNorm
   private let separateHead: Parameter?
-  private let frequencies: Tensor
+  let frequencies: Tensor
 
   /// Builds the model and fills it; all missing, misshapen and unexpected tensors are named at once.
   public init(

@@ -5,8 +5,8 @@ public final class KVCache {
   /// Tokens each row holds.
   public private(set) var lengths: [Int]
   public let capacity: Int
-  private var keys: [Tensor] = []
-  private var values: [Tensor] = []
+  private(set) var keys: [Tensor] = []
+  private(set) var values: [Tensor] = []
 
   public init(_ c: ModelConfiguration, rows: Int, capacity: Int, dtype: DType, device: Device) throws(EngineError) {
     precondition(rows > 0 && capacity > 0)
@@ -35,6 +35,27 @@ public final class KVCache {
   public func crop(row: Int, to length: Int) {
     precondition((0...lengths[row]).contains(length))
     lengths[row] = length
+  }
+
+  /// Row `row` holds from now on what the first `count` tokens of row `source` left there.
+  public func copyPrefix(of source: Int, count: Int, to row: Int) throws(EngineError) {
+    precondition(count <= lengths[source])
+    if source != row, count > 0 {
+      for part in keys + values {
+        try part.sliced(axis: 0, row..<row + 1).sliced(axis: 2, 0..<count).assign(part.sliced(axis: 0, source..<source + 1).sliced(axis: 2, 0..<count))
+      }
+    }
+    lengths[row] = count
+  }
+
+  /// The rows of a range in the same memory; lengths are copied.
+  func view(rows: Range<Int>) throws(EngineError) -> KVCache {
+    var newKeys: [Tensor] = [], newValues: [Tensor] = []
+    for (key, value) in zip(keys, values) {
+      newKeys.append(try key.sliced(axis: 0, rows))
+      newValues.append(try value.sliced(axis: 0, rows))
+    }
+    return KVCache(lengths: Array(lengths[rows]), capacity: capacity, keys: newKeys, values: newValues)
   }
 
   /// A cache with memory of its own, whose row i holds what row `rows[i]` of this one holds.

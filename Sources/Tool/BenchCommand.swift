@@ -7,7 +7,7 @@ public import HoldfastTraining
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure speed on this machine.", subcommands: [BenchStepCommand.self, BenchTokenizeCommand.self, BenchDataCommand.self])
+    commandName: "bench", abstract: "Measure speed on this machine.", subcommands: [BenchStepCommand.self, BenchEFTCommand.self, BenchTokenizeCommand.self, BenchDataCommand.self])
 }
 
 struct BenchStepCommand: ParsableCommand {

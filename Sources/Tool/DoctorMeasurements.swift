@@ -12,7 +12,7 @@ enum Measurements {
   }
 
   /// Floating-point operations a second of a product of square matrices; the best of several.
-  private static func matrixRate(_ dtype: DType) throws -> Double {
+  static func matrixRate(_ dtype: DType) throws -> Double {
     let size = 1024
     let generator = try Generator(seed: 1)
     let a = try generator.normal([size, size]).cast(dtype), b = try generator.normal([size, size]).cast(dtype)
@@ -20,7 +20,7 @@ enum Measurements {
   }
 
   /// Bytes a second of a sum over more memory than caches hold.
-  private static func readBandwidth() throws -> Double {
+  static func readBandwidth() throws -> Double {
     let count = 64 << 20
     let numbers = try Tensor.full([count], 1)
     return try Double(count * 4) / fastest { _ = try numbers.sum() }

@@ -16,7 +16,7 @@ struct EvaluateCommand: ParsableCommand {
       is joined with what follows as it stands; a `question` is asked as "Question: …\\nAnswer:".
       """)
 
-  @OptionGroup var options: ModelOptions
+  @OptionGroup var ensemble: EnsembleOptions
   @Option(help: "YAML file of tasks.") var suite: String?
   @Option(help: "Folder at which relative paths in the suite begin (default: the suite's own).") var data: String?
   @Option(help: "Folder of the model that tasks of kind drift compare with.") var base: String?
@@ -41,6 +41,7 @@ struct EvaluateCommand: ParsableCommand {
       throw ValidationError("--data, --base, --trained-on, --cache, --no-cache and --output belong to --suite")
     }
     if suite != nil && (limit != nil || window != nil) { throw ValidationError("--limit and --window are keys of a suite's tasks: `limit`, `window`") }
+    if suite != nil && ensemble.isEmulated { throw ValidationError("--suite asks one model; with an anti-expert use --text, --choices or --answers") }
     if cache != nil && noCache { throw ValidationError("--cache and --no-cache exclude one another") }
     if let limit, limit < 1 { throw ValidationError("--limit must be 1 or more") }
     if maxTokens < 1 { throw ValidationError("--max-tokens must be 1 or more") }
@@ -52,7 +53,7 @@ struct EvaluateCommand: ParsableCommand {
     let texts = try text.map { (path: $0, text: try readText($0)) }
     let questions = try choices.map { (path: $0, items: try items($0, needsOptions: true)) }
     let prompts = try answers.map { (path: $0, items: try items($0, needsOptions: false)) }
-    let evaluator = try options.evaluator()
+    let evaluator = try ensemble.evaluator()
     let rule = try windowRule(window, of: evaluator)
     let clock = ContinuousClock()
 

@@ -8,6 +8,7 @@ struct HoldfastCommand: AsyncParsableCommand {
     subcommands: [
       BenchCommand.self,
       BlendCommand.self,
+      ChatCommand.self,
       CheckCommand.self,
       DemoCommand.self,
       DistanceCommand.self,

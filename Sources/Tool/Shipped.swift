@@ -21,6 +21,9 @@ enum Shipped {
 }
 
 enum Terminal {
+  /// Whether somebody types.
+  static var isInteractive: Bool { isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 }
+
   /// Colour only where a person looks.
   static var hasColour: Bool { isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == nil }
 

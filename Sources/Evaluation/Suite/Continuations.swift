@@ -26,7 +26,7 @@ extension Evaluator {
   /// leave no trace. Prompts of like length run together.
   package func continuations(of prompts: [String], maximumTokens: Int, stops: [String]) throws -> [String] {
     let ids = try prompts.map { try self.ids(of: $0) }
-    let context = model.configuration.contextLength
+    let context = contextLength
     for (i, prompt) in ids.enumerated() {
       if prompt.isEmpty { throw EngineError("an empty prompt cannot be continued: give it a first token") }
       guard prompt.count < context else {
@@ -56,13 +56,14 @@ extension Evaluator {
 
   /// The likeliest tokens behind each prompt, up to an end token. What all prompts begin with, such as solved examples, is
   /// read once. `goesOn` sees (row, token) as they come.
-  private func greedy(_ prompts: [[Int]], limits: [Int], goesOn: (Int, Int) -> Bool) throws(EngineError) -> [[Int]] {
+  private func greedy(_ prompts: [[Int]], limits: [Int], goesOn: (Int, Int) -> Bool) throws -> [[Int]] {
     let shared = prompts.dropFirst().reduce(prompts[0].count) { count, prompt in zip(prompts[0], prompt).prefix(count).prefix { $0 == $1 }.count }
     // Every row brings a token of its own, behind which its first answer stands.
     let front = min(shared, prompts.map(\.count).min()! - 1)
-    guard prompts.count > 1, front >= Self.leastSharedTokens else {
+    // The engine of an ensemble finds shared fronts itself.
+    guard ensemble == nil, prompts.count > 1, front >= Self.leastSharedTokens else {
       let requests = zip(prompts, limits).map { GenerationRequest(prompt: $0, maximumTokens: $1, stopIDs: endIDs) }
-      return try withoutActuallyEscaping(goesOn) { goesOn throws(EngineError) in try model.generate(requests, onToken: goesOn) }
+      return try withoutActuallyEscaping(goesOn) { goesOn in try generate(requests, onToken: goesOn) }
     }
     let capacity = zip(prompts, limits).map { $0.count + $1 }.max()! + 1
     let one = try KVCache(model.configuration, rows: 1, capacity: capacity, dtype: model.dtype, device: model.device)

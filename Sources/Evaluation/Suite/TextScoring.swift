@@ -18,7 +18,7 @@ extension Evaluator {
       }
     }
     var scores = ids.map { [TokenScore?](repeating: nil, count: $0.count) }
-    for (place, window) in zip(places, try model.likelihoods(of: requests, tokensPerBatch: tokensPerBatch)) {
+    for (place, window) in zip(places, try likelihoods(of: requests)) {
       for (t, score) in window.enumerated() { scores[place.text][place.start + t] = score }
     }
     return zip(ids, scores).map { TextScores(ids: $0, scores: $1, rule: rule) }

@@ -1,0 +1,113 @@
+import HoldfastBasics
+import Testing
+
+/// generate, chat and score with a base, experts and an anti-expert.
+@Suite(.serialized) struct EmulationTests {
+  private let base = Workshop.trained
+  private let prompt = "what is the"
+
+  /// The model that comes with Holdfast after a few steps, and an adapter on it.
+  private func tuned(_ shop: Workshop) throws -> (full: String, adapter: String) {
+    let start = "model: \(base)\ninitialize: pretrained\nsteps: 3\nbatch: 2\ncheckpoint: {every: 100, keep: 1}"
+    try #require(shop.holdfast("tune", try shop.recipe("full", start)).status == 0)
+    let adapter = shop.holdfast("tune", try shop.recipe("adapter", start + "\nadapter: {lora: {rank: 4}}"))
+    try #require(adapter.status == 0, "\(adapter.errors)")
+    return (shop.path + "/full/final", shop.path + "/adapter/final")
+  }
+
+  private func json(_ outcome: Outcome) throws -> JSON {
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    return try #require(try outcome.lines().first)
+  }
+
+  @Test func emulationMovesTheBaseAndSpeculationChangesNothing() throws {
+    let shop = try Workshop(examples: 40), (full, adapter) = try tuned(shop)
+    func generate(_ arguments: String...) throws -> JSON {
+      try json(
+        Process(
+          ["generate", "--model", base, "--prompt", prompt, "--max-tokens", "24", "--logit-bias", "1=-100", "--json", "--threads", "1"]
+            + arguments, in: shop.path
+        ).wait())
+    }
+    let plain = try generate(),
+      tunedAlone = try json(
+        shop.holdfast(
+          "generate", "--model", full, "--prompt", prompt, "--max-tokens", "24", "--logit-bias", "1=-100", "--json", "--threads", "1"))
+    // Base and anti-expert are one model here: β = 0 gives the base, β = 1 the tuned one.
+    #expect(try generate("--expert", full, "--anti-expert", base, "--beta", "0")["ids"] == plain["ids"])
+    let emulated = try generate("--expert", full, "--anti-expert", base)
+    #expect(emulated["ids"] == tunedAlone["ids"])
+    #expect(plain["ids"] != tunedAlone["ids"])
+    let first = try #require(emulated["tokens"]?[0])
+    #expect(abs(first["log_z"]!.double!) < 1e-4 && abs(first["tv"]!.double!) < 1e-4)
+    #expect(abs(first["logprob"]!.double! - first["experts"]![0]!.double!) < 1e-4)
+
+    for precision in ["f32", "bf16"] {
+      let drawn = [
+        "--expert", adapter, full, "--expert-weight", "0.5", "0.5", "--anti-expert", base, "--temperature", "0.9", "--seed", "3",
+        "--precision", precision,
+      ]
+      func ids(_ more: String...) throws -> JSON? {
+        let all =
+          ["generate", "--model", base, "--prompt", prompt, "--max-tokens", "24", "--logit-bias", "1=-100", "--json", "--threads", "1"]
+          + drawn + more
+        return try json(Process(all, in: shop.path).wait())["ids"]
+      }
+      let ones = try ids()
+      #expect(try ids("--speculate", "coupled", "--block", "5") == ones)
+      #expect(try ids("--speculate", "coupled", "--draft", full, "--fixed-block") == ones)
+    }
+
+    let text = try shop.write("what is the capital", to: "text.txt")
+    func value(_ arguments: String...) throws -> Double {
+      try #require(try json(Process(["evaluate", "--text", text, "--json"] + arguments, in: shop.path).wait())["value"]?.double)
+    }
+    let measured = try value("--model", base, "--expert", full, "--anti-expert", base), expected = try value("--model", full)
+    #expect(abs(measured - expected) < 1e-3 * expected)
+    let scores = try shop.holdfast("score", "--model", base, "--expert", adapter, "--anti-expert", base, "--text", text).lines()
+    let whole = try shop.holdfast("score", "--model", base, "--adapter", adapter, "--text", text).lines()
+    #expect(scores.count == whole.count && scores.count > 3)
+    for (a, b) in zip(scores, whole) {
+      #expect(a["id"] == b["id"] && a["offset"] == b["offset"])
+      if let x = a["logprob"]?.double, let y = b["logprob"]?.double { #expect(abs(x - y) < 1e-3) }
+    }
+  }
+
+  @Test func stopTextsAndRefusals() throws {
+    let shop = try Workshop(examples: 1)
+    let plain = try json(
+      shop.holdfast(
+        "generate", "--model", base, "--prompt", prompt, "--max-tokens", "20", "--logit-bias", "1=-100", "--json", "--logprobs", "2"))
+    let text = try #require(plain["text"]?.string), stop = String(text.dropFirst(3).prefix(2))
+    let stopped = try json(
+      shop.holdfast(
+        "generate", "--model", base, "--prompt", prompt, "--max-tokens", "20", "--logit-bias", "1=-100", "--json", "--stop", stop))
+    #expect(stopped["finish"] == "stop" && stopped["text"]?.string == String(text.prefix(upTo: text.firstRange(of: stop)!.lowerBound)))
+    #expect(plain["tokens"]?[0]?["likeliest"]?.array?.count == 2 && plain["tokens"]?[0]?["likeliest"]?[0]?["id"] == plain["ids"]?[0])
+
+    func refused(_ arguments: String...) -> Outcome {
+      Process(["generate", "--model", base, "--prompt", "a"] + arguments, in: shop.path).wait()
+    }
+    for (arguments, words) in [
+      (["--expert", base], "--expert needs --anti-expert"), (["--anti-expert", base, "--expert", base, "--beta=-1"], "allow_negative"),
+      (["--speculate", "coupled"], "somebody who proposes"), (["--top-k=-1"], "top_k is -1"), (["--logit-bias", "x"], "write id=value"),
+      (["--anti-expert", base, "--expert", base, "--expert-weight", "0.5", "0.5"], "2 weights for 1 experts"),
+    ] {
+      let outcome = Process(["generate", "--model", base, "--prompt", "a"] + arguments, in: shop.path).wait()
+      #expect(outcome.status == 64 && outcome.errors.contains(words), "\(arguments): \(outcome.errors)")
+    }
+    let other = refused("--expert", Workshop.random, "--anti-expert", base)
+    #expect(other.status == 1, "\(other.errors)")
+  }
+
+  @Test func chatKeepsTheConversation() throws {
+    let shop = try Workshop(examples: 1)
+    let outcome = try shop.holdfast("chat", "--model", base, "--max-tokens", "8", reading: "hello\nand then\n")
+    #expect(
+      outcome.status == 0 && outcome.output.split(separator: "\n", omittingEmptySubsequences: false).count >= 3,
+      "\(outcome.output) \(outcome.errors)")
+    // The first answer stands alone as it does in a conversation.
+    let one = try shop.holdfast("chat", "--model", base, "--max-tokens", "8", reading: "hello\n")
+    #expect(outcome.output.hasPrefix(one.output))
+  }
+}
