@@ -46,6 +46,9 @@ inline float gumbel(uint64_t key, uint64_t id) {
   return -logarithm(high ? series : direct);
 }
 
+/// Positions that a thread is woken for.
+int64_t share(int64_t vocabulary) { return 1 + 8192 / vocabulary; }
+
 float largest(const float *x, int64_t count) {
   float top = -INFINITY;
 #pragma omp simd reduction(max : top)
@@ -261,7 +264,7 @@ ct_status mix(const ct_mixture *mixtures, int64_t positions, const ct_tensor *lo
     }
     Tensor result = at::empty({positions, vocabulary}, at::TensorOptions().dtype(at::kFloat));
     float *out = result.data_ptr<float>();
-    at::parallel_for(0, positions, 1, [&](int64_t begin, int64_t end) {
+    at::parallel_for(0, positions, share(vocabulary), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
         Members rows(logits, members, places + i * members, maps, kinds, vocabulary);
         mix_one(mixtures[i], rows, members, kinds, vocabulary, out + i * vocabulary, facts + i * (2 + members));
@@ -284,7 +287,7 @@ ct_status choose(ct_tensor scores, const ct_choice *choices, int64_t *tokens, ct
     const float *from = score_rows(scores);
     int64_t rows = tensor(scores).size(0), width = tensor(scores).size(1);
     Tensor kept = processed ? at::empty_like(tensor(scores)) : Tensor();
-    at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+    at::parallel_for(0, rows, share(width), [&](int64_t begin, int64_t end) {
       std::vector<float> own;
       for (int64_t i = begin; i < end; i++) {
         const ct_choice &how = choices[i];

@@ -274,6 +274,13 @@ struct DecodeStep {
     for (Layer &l : layers) l.each(give);
   }
 
+  /// Multiplications of all tokens.
+  int64_t work() {
+    int64_t sum = c.wanted_count * head.weight.numel();
+    for (Layer &l : layers) l.each([&](Product &p) { sum += tokens * p.weight.numel(); });
+    return sum;
+  }
+
   /// Enough for `run_all`: 9 a layer, 4 more where there are adapters, and 4 around the layers.
   size_t stage_count() const { return layers.size() * 16 + 8; }
 
@@ -389,8 +396,9 @@ ct_status decode_step(const ct_decode_model *model, const ct_decode_call *call, 
     DecodeStep step(*model, *call, memory);
     if (call->tokens > 0) {
       std::vector<Stage> stages(step.stage_count());
-      int wanted = at::get_num_threads();
-#pragma omp parallel num_threads(wanted)
+      // Waking threads costs more than a tiny step does.
+      int wanted = step.work() < (int64_t{1} << 21) ? 1 : at::get_num_threads();
+#pragma omp parallel num_threads(wanted) if (wanted > 1)
       {
         Worker worker{stages, omp_get_num_threads()};
         step.run_all(worker);
