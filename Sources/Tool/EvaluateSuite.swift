@@ -8,7 +8,7 @@ extension EvaluateCommand {
   func run(suite path: String) throws {
     // Everything that can be wrong with the suite is said before a model is looked at.
     let suite = try readSuite(path)
-    let model = try options.suiteModel(), reference = try base.map { try options.suiteModel(of: $0) }
+    let model = try ensemble.options.suiteModel(), reference = try base.map { try ensemble.options.suiteModel(of: $0) }
     let runner = SuiteRunner(suite, cache: noCache ? nil : cache ?? evaluationCache())
     let clock = ContinuousClock()
     var begun = clock.now, seconds: [Double?] = []
