@@ -1,22 +1,21 @@
 #!/usr/bin/env python3
-"""What each method costs: seconds a step beside full fine-tuning in the same pass, preparation, and bytes held beside full's.
+"""What each method costs: processor seconds a step beside full fine-tuning in the same pass, preparation, and bytes held beside full's.
 
-usage: Scripts/method_costs.py [--work FOLDER] [--hidden 256] [--layers 8] [--rounds 2] [--steps 7] [--threads 1] [--only NAME,…]
+usage: Scripts/method_costs.py [--work FOLDER] [--hidden 192] [--layers 6] [--rounds 2] [--steps 10] [--only NAME,…]
 
-A random Llama with the little world's tokenizer, f32, 8 rows of 128 tokens. Full fine-tuning runs before every fifth method, and a
-method's quickest step is divided by the mean of those of the full runs around it; the table gives the median over rounds with the least and the most. Bytes are
-what `holdfast plan` counts: gradients, moments, reference and the method's own; preparation is the seconds before the first step beyond full's.
-Run it on a quiet machine."""
-import argparse, json, os, shutil, statistics, subprocess, sys, time
+A random Llama with the little world's tokenizer, f32, 8 rows of 128 tokens, one thread. A step is the processor time of a run of STEPS + 2 steps less that of
+one of 2 steps, over STEPS: start, preparation and export cancel, and what else the machine does counts little. Full fine-tuning runs before every
+fifth method, and a method is divided by the mean of the full runs around it; the table gives the mean over rounds with the least and the most. Preparation
+is the processor time of the shorter run beyond full's. Bytes are what `holdfast plan` counts: weights, gradients, moments, reference, and the method's own."""
+import argparse, json, os, resource, shutil, statistics, subprocess, sys
 
 root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 parser = argparse.ArgumentParser()
 parser.add_argument("--work", default=os.path.join(root, "runs", "method-costs"))
-parser.add_argument("--hidden", type=int, default=256)
-parser.add_argument("--layers", type=int, default=8)
+parser.add_argument("--hidden", type=int, default=192)
+parser.add_argument("--layers", type=int, default=6)
 parser.add_argument("--rounds", type=int, default=2)
-parser.add_argument("--steps", type=int, default=7)
-parser.add_argument("--threads", type=int, default=1)
+parser.add_argument("--steps", type=int, default=10)
 parser.add_argument("--only", default="")
 arguments = parser.parse_args()
 holdfast = os.environ.get("HOLDFAST", os.path.join(root, "holdfast"))
@@ -51,7 +50,7 @@ if arguments.only:
     methods = {n: m for n, m in methods.items() if any(n.startswith(o) for o in arguments.only.split(","))}
 
 
-def recipe(name, method, lines="", sources="", output="run", start=model, initialize="random"):
+def recipe(method, lines="", sources="", output="run", start=model, initialize="random", steps=arguments.steps):
     path = f"{work}/{output}.yaml"
     open(path, "w").write(f"""model: {start}
 initialize: {initialize}
@@ -59,41 +58,44 @@ method: {method.replace("RECORDED", f"{work}/recorded")}
 {lines}data: [{{path: {world}/clinic.train.jsonl, name: domain, format: prompt_completion, train_on: all}}{", " + sources if sources else ""}]
 sequence_length: 128
 batch: {{rows: 8}}
-steps: {arguments.steps}
+steps: {steps}
 learning_rate: 1.0e-4
 schedule: constant
-threads: {arguments.threads}
+threads: 1
 checkpoint: {{every: 100000, keep: 1}}
 output: {work}/{output}
 """)
     return path
 
 
-def run(name, method, lines="", sources=""):
-    """Seconds a step, seconds before the first step, peak bytes."""
+def over(method):
+    return dict(start=f"{work}/recorded/final", initialize="pretrained") if "RECORDED" in method else {}
+
+
+def seconds(steps, name, method, lines, sources):
+    """Processor time of a whole run."""
     shutil.rmtree(f"{work}/run", ignore_errors=True)
     shutil.rmtree(f"{work}/artifacts", ignore_errors=True)
-    over = dict(start=f"{work}/recorded/final", initialize="pretrained") if "RECORDED" in method else {}
-    path = recipe(name, method, lines + f"artifacts: {work}/artifacts\n", sources, **over)
-    began = time.time()
+    path = recipe(method, lines + f"artifacts: {work}/artifacts\n", sources, steps=steps, **over(method))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([holdfast, "tune", path], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{name}: {done.stderr[-1500:]}")
-    ended = time.time()
-    timing = [json.loads(line) for line in open(f"{work}/run/timing.jsonl")]
-    times = [t["seconds"] for t in timing if "seconds" in t]
-    steps = [b - a for a, b in zip(times, times[1:])]
-    # The first step warms the libraries up and is left out; the quickest of the others is what a step costs when nothing else runs.
-    return dict(step=min(steps[1:]), whole=ended - began - times[-1], begin=times[0], peak=max(t["peak_bytes"] for t in timing))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def run(name, method, lines="", sources=""):
+    short, long = (seconds(steps, name, method, lines, sources) for steps in (2, 2 + arguments.steps))
+    return dict(step=(long - short) / arguments.steps, begin=short)
 
 
 def plan(name, method, lines="", sources=""):
-    over = dict(start=f"{work}/recorded/final", initialize="pretrained") if "RECORDED" in method else {}
-    done = subprocess.run([holdfast, "plan", recipe(name, method, lines, sources, output="plan", **over), "--json"], capture_output=True, text=True)
+    done = subprocess.run([holdfast, "plan", recipe(method, lines, sources, output="plan", **over(method)), "--json"], capture_output=True, text=True)
     return json.loads(done.stdout) if done.returncode == 0 else {"bytes": {}, "trained": 0, "parameters": 1}
 
 
-done = subprocess.run([holdfast, "tune", recipe("recorded", "path_integral", output="recorded")], capture_output=True, text=True)
+done = subprocess.run([holdfast, "tune", recipe("path_integral", output="recorded")], capture_output=True, text=True)
 assert done.returncode == 0, done.stderr
 found = {name: [] for name in methods}
 fulls = []
@@ -107,7 +109,7 @@ for _ in range(arguments.rounds):
         beside = (before["step"] + after["step"]) / 2
         for name, result in group:
             result["ratio"] = result["step"] / beside
-            result["preparation"] = max(0, result["whole"] + result["begin"] - (before["whole"] + before["begin"] + after["whole"] + after["begin"]) / 2)
+            result["preparation"] = max(0, result["begin"] - (before["begin"] + after["begin"]) / 2)
             found[name].append(result)
             print(f"{name}: {result['ratio']:.2f} of full, {result['step'] * 1e3:.0f} ms, preparation {result['preparation']:.1f} s", file=sys.stderr, flush=True)
         before = after
@@ -115,7 +117,7 @@ full_plan = plan("full", "full")
 mib = 2**20
 full_bytes = sum(full_plan["bytes"].values())
 steps = [f["step"] for f in fulls]
-print(f"{full_plan['parameters']:,} parameters, f32, 8 rows of 128 tokens, {arguments.threads} threads, {arguments.rounds} rounds. Full fine-tuning: "
+print(f"{full_plan['parameters']:,} parameters, f32, 8 rows of 128 tokens, one thread, {arguments.rounds} rounds. Full fine-tuning: "
       f"{statistics.median(steps) * 1e3:.0f} ms a step ({min(steps) * 1e3:.0f} to {max(steps) * 1e3:.0f} over {len(steps)} runs), {full_bytes / mib:.0f} MiB of weights, gradients and moments.\n")
 print("| method | a step, full = 1 | held, MiB beside full | preparation, s | trained |\n|---|---:|---:|---:|---:|")
 for name, (method, *rest) in methods.items():
@@ -124,4 +126,4 @@ for name, (method, *rest) in methods.items():
     p = plan(name, method, *rest)
     held = f"{(sum(p['bytes'].values()) - full_bytes) / mib:+.1f}" if p["bytes"] else "–"
     preparation = statistics.median(r["preparation"] for r in results)
-    print(f"| {name} | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) | {held} | {preparation:.1f} | {100 * p['trained'] / p['parameters']:.0f} % |")
+    print(f"| {name} | {statistics.mean(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) | {held} | {preparation:.1f} | {100 * p['trained'] / p['parameters']:.0f} % |")

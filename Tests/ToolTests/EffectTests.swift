@@ -3,7 +3,7 @@ import HoldfastDatasets
 import HoldfastRecords
 import Testing
 
-/// What the shipped base forgets while it learns the clinic, by a few ways whose margins are wide: the small form of Scripts/effects.py.
+/// What the shipped base forgets while it learns the clinic, by a few ways whose margins are wide: the small form of Recipes/effects.yaml.
 @Suite(.serialized) struct EffectTests {
   private static let families: [LittleWorld.Family] = [.facts, .sums, .stories]
 
