@@ -3,8 +3,8 @@
 
 usage: Scripts/method_costs.py [--work FOLDER] [--hidden 192] [--layers 6] [--rounds 2] [--steps 10] [--only NAME,…]
 
-A random Llama with the little world's tokenizer, f32, 8 rows of 128 tokens, one thread. A step is the processor time of a run of STEPS + 2 steps less that of
-one of 2 steps, over STEPS: start, preparation and export cancel, and what else the machine does counts little. Full fine-tuning runs before every
+A random Llama with the little world's tokenizer, f32, 8 rows of 128 tokens, one thread. A step is the processor time of a run of STEPS + 4 steps less that of
+one of 4 steps, over STEPS: start, preparation and export cancel, and what else the machine does counts little. Full fine-tuning runs before every
 fifth method, and a method is divided by the mean of the full runs around it; the table gives the mean over rounds with the least and the most. Preparation
 is the processor time of the shorter run beyond full's. Bytes are what `holdfast plan` counts: weights, gradients, moments, reference, and the method's own."""
 import argparse, json, os, resource, shutil, statistics, subprocess, sys
@@ -86,7 +86,7 @@ def seconds(steps, name, method, lines, sources):
 
 
 def run(name, method, lines="", sources=""):
-    short, long = (seconds(steps, name, method, lines, sources) for steps in (2, 2 + arguments.steps))
+    short, long = (seconds(steps, name, method, lines, sources) for steps in (4, 4 + arguments.steps))
     return dict(step=(long - short) / arguments.steps, begin=short)
 
 
