@@ -132,6 +132,45 @@ public enum Files {
     return Int(facts.st_size)
   }
 
+  /// All bytes of a plain file, as they are now: for what another process may be writing or cutting, which must not be mapped.
+  public static func read(_ path: String) throws(FileError) -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileError(path: path, doing: "read", code: errno) }
+    defer { close(descriptor) }
+    var facts = stat()
+    guard fstat(descriptor, &facts) == 0 else { throw FileError(path: path, doing: "read", code: errno) }
+    guard facts.st_mode & S_IFMT == S_IFREG else { throw FileError(path: path, doing: "read", code: 0, reason: "not a plain file") }
+    var bytes = [UInt8](repeating: 0, count: Int(facts.st_size)), done = 0
+    while done < bytes.count {
+      let count = bytes.withUnsafeMutableBytes { buffer in
+        let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+        #if canImport(Glibc)
+        return Glibc.read(descriptor, rest.baseAddress, min(rest.count, 1 << 30))
+        #else
+        return Darwin.read(descriptor, rest.baseAddress, min(rest.count, 1 << 30))
+        #endif
+      }
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw FileError(path: path, doing: "read", code: errno)
+      }
+      if count == 0 { break }
+      done += count
+    }
+    return Array(bytes.prefix(done))
+  }
+
+  /// Seconds since 1970 when a file last changed.
+  public static func modified(_ path: String) throws(FileError) -> Double {
+    var facts = stat()
+    guard stat(path, &facts) == 0 else { throw FileError(path: path, doing: "read", code: errno) }
+    #if canImport(Glibc)
+    return Double(facts.st_mtim.tv_sec) + Double(facts.st_mtim.tv_nsec) * 1e-9
+    #else
+    return Double(facts.st_mtimespec.tv_sec) + Double(facts.st_mtimespec.tv_nsec) * 1e-9
+    #endif
+  }
+
   /// Makes a folder and those above it; one that is there already is fine.
   public static func makeFolder(_ path: String) throws(FileError) {
     if isFolder(path) { return }

@@ -35,6 +35,8 @@ public struct RunFolder: Sendable, Hashable {
   public var final: String { path + "/final" }
   /// What methods leave for a next stage, a folder each.
   public var record: String { path + "/record" }
+  /// A `RunOutcome`; not there while the run works.
+  public var outcome: String { path + "/outcome.json" }
   /// The run's page.
   public var report: String { path + "/report.html" }
 
@@ -46,6 +48,25 @@ public struct RunFolder: Sendable, Hashable {
       if value["score"] != nil { scores.append(try ScoreRecord(value, subject: subject)) } else { steps.append(try StepRecord(value, subject: subject)) }
     }
     return (steps, scores)
+  }
+
+  /// The last step and all scores of `metrics.jsonl`, of a run that may be at work: nothing between is looked at, and a line
+  /// that is half written is left out.
+  public func readEnd() throws -> (step: StepRecord?, scores: [ScoreRecord]) {
+    // Read, not mapped: a resume may cut the file at any moment.
+    let bytes = try Files.read(metrics), head = Array(#"{"score""#.utf8)
+    var last: (line: ArraySlice<UInt8>, number: Int)?, scores: [ScoreRecord] = []
+    func record<T>(_ line: ArraySlice<UInt8>, _ number: Int, _ make: (JSON, String) throws(Problems) -> T) throws -> T {
+      let subject = "\(Files.name(of: metrics)) line \(number)"
+      do { return try make(JSON(Array(line)), subject) } catch let error as JSONError { throw Problems(subject, [error.description]) }
+    }
+    for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).dropLast().enumerated() {
+      if line.starts(with: head) {
+        scores.append(try record(line, index + 1) { json, subject throws(Problems) in try ScoreRecord(json, subject: subject) })
+      } else { last = (line, index + 1) }
+    }
+    let step = try last.map { try record($0.line, $0.number) { json, subject throws(Problems) in try StepRecord(json, subject: subject) } }
+    return (step, scores)
   }
 
   /// Records of `timing.jsonl`, with the same care as `readMetrics`.

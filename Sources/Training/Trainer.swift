@@ -12,6 +12,18 @@ public struct RunResult: Sendable {
   public let folder: RunFolder
   /// Steps that are done.
   public let steps: Int
+  /// Why it stopped early, in words.
+  public var reason: String?
+}
+
+extension RunResult.End {
+  fileprivate var outcome: RunOutcome.End {
+    switch self {
+    case .finished: .finished
+    case .stoppedEarly: .stoppedEarly
+    case .interrupted: .interrupted
+    }
+  }
 }
 
 /// Trains: one loop for every method, objective and precision.
@@ -47,11 +59,13 @@ public final class Trainer {
     var loaded = try LoadedRun(run, surroundings)
     let folder = try RunFolder.create(path)
     try loaded.manifest.write(to: folder.manifest)
-    guard try loaded.prepare(in: artifactFolder(run, path), surroundings, observer) else {
-      return RunResult(end: .interrupted, folder: folder, steps: 0)
+    return try noting(run, folder) {
+      guard try loaded.prepare(in: artifactFolder(run, path), surroundings, observer) else {
+        return RunResult(end: .interrupted, folder: folder, steps: 0)
+      }
+      try loaded.manifest.write(to: folder.manifest)
+      return try Trainer(loaded, folder, surroundings, observer).train()
     }
-    try loaded.manifest.write(to: folder.manifest)
-    return try Trainer(loaded, folder, surroundings, observer).train()
   }
 
   /// Goes on where a run's newest whole checkpoint stands; from the beginning where there is none.
@@ -68,22 +82,24 @@ public final class Trainer {
       throw Problems(
         "\(path) would not go on bit for bit", differences.bits + ["--allow-other-bits resumes all the same, with other last bits"])
     }
-    guard try loaded.prepare(in: artifactFolder(run, path), surroundings, observer) else {
-      return RunResult(end: .interrupted, folder: folder, steps: try CheckpointStore(folder: folder.checkpoints, keep: 1).newest().checkpoint?.step ?? 0)
-    }
-    if !run.preparations.isEmpty {
-      // A run that was killed while it prepared has not said yet what it found.
-      if let known = before.facts["preparations"], known != loaded.manifest.facts["preparations"], !allowOtherBits {
-        throw Problems("\(path) would not go on bit for bit", [
-          "its preparations gave \(known.text(.spaced)), now \((loaded.manifest.facts["preparations"] ?? .null).text(.spaced))",
-          "--allow-other-bits resumes all the same, with other last bits",
-        ])
+    return try noting(run, folder) {
+      guard try loaded.prepare(in: artifactFolder(run, path), surroundings, observer) else {
+        return RunResult(end: .interrupted, folder: folder, steps: try CheckpointStore(folder: folder.checkpoints, keep: 1).newest().checkpoint?.step ?? 0)
       }
-      try loaded.manifest.write(to: folder.manifest)
+      if !run.preparations.isEmpty {
+        // A run that was killed while it prepared has not said yet what it found.
+        if let known = before.facts["preparations"], known != loaded.manifest.facts["preparations"], !allowOtherBits {
+          throw Problems("\(path) would not go on bit for bit", [
+            "its preparations gave \(known.text(.spaced)), now \((loaded.manifest.facts["preparations"] ?? .null).text(.spaced))",
+            "--allow-other-bits resumes all the same, with other last bits",
+          ])
+        }
+        try loaded.manifest.write(to: folder.manifest)
+      }
+      let trainer = try Trainer(loaded, folder, surroundings, observer)
+      try trainer.restore()
+      return try trainer.train()
     }
-    let trainer = try Trainer(loaded, folder, surroundings, observer)
-    try trainer.restore()
-    return try trainer.train()
   }
 
   /// One step of everything, saving and exporting included, in a folder that is removed again unless it is to be kept.
@@ -96,6 +112,20 @@ public final class Trainer {
     guard try loaded.prepare(in: path + "/artifacts", mostMicrobatches: 2, surroundings, observer) else { return }
     let trainer = try Trainer(loaded, folder, surroundings, observer)
     try trainer.train(upTo: 1, exporting: true)
+  }
+
+  /// Says in the folder how the run ended; while it works, nothing is said.
+  private static func noting(_ run: PreparedRun, _ folder: RunFolder, _ body: () throws -> RunResult) throws -> RunResult {
+    try Files.remove(folder.outcome)
+    do {
+      let result = try body()
+      try RunOutcome(result.end.outcome, planned: run.steps, reason: result.reason).write(to: folder.outcome)
+      return result
+    } catch {
+      // What went wrong is what is thrown, also where it can no longer be written down.
+      try? RunOutcome(.failed, planned: run.steps, reason: "\(error)").write(to: folder.outcome)
+      throw error
+    }
   }
 
   /// Beside the run, where its neighbours find what it prepared; or where the recipe says.
@@ -167,7 +197,7 @@ public final class Trainer {
       try export(step: best)
       try record()
     }
-    return RunResult(end: end, folder: folder, steps: state.step)
+    return RunResult(end: end, folder: folder, steps: state.step, reason: end == .stoppedEarly ? whyStopped : nil)
   }
 
   private func timingRecord() -> TimingRecord {

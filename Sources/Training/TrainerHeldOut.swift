@@ -7,6 +7,11 @@ internal import HoldfastRecords
 extension Trainer {
   var isOutOfPatience: Bool { run.recipe.earlyStopping.map { state.stopping.waited >= $0.patience } ?? false }
 
+  /// What ended the run before its last step.
+  var whyStopped: String {
+    "the held-out loss did not improve in \(state.stopping.waited) evaluations; the best was after step \(state.stopping.bestStep)"
+  }
+
   /// The step whose weights had the lowest held-out loss, where early stopping watches it.
   var bestStep: Int? { run.recipe.earlyStopping != nil && state.stopping.bestStep > 0 ? state.stopping.bestStep : nil }
 
