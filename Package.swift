@@ -28,6 +28,7 @@ func tests(_ name: String, _ rooms: [String]) -> Target {
 }
 
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -41,6 +42,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
@@ -48,6 +50,7 @@ let package = Package(
     room("Basics", [], [crypto, yams]),
     room("Records", ["Basics"]),
     room("Reports", ["Records", "Basics"]),
+    room("RunIndex", ["Records", "Basics"], [grdb]),
     room("Tokenizers", ["Basics"]),
     room("Datasets", ["Tokenizers", "Basics"]),
     room("Engine", ["CTorch", "Basics"]),
@@ -70,7 +73,7 @@ let package = Package(
       name: "HoldfastTool",
       dependencies: ["Holdfast", "HoldfastBasics", "HoldfastRecords", "HoldfastReports", "HoldfastTokenizers",
                      "HoldfastDatasets", "HoldfastEngine", "HoldfastModels", "HoldfastTraining", "HoldfastMethods",
-                     "HoldfastDecoding", "HoldfastEvaluation", "HoldfastStudies", arguments],
+                     "HoldfastDecoding", "HoldfastEvaluation", "HoldfastStudies", "HoldfastRunIndex", arguments],
       path: "Sources/Tool",
       swiftSettings: house),
     tests("Basics", ["Basics"]),
@@ -78,6 +81,7 @@ let package = Package(
     tests("Tokenizers", ["Tokenizers", "Basics"]),
     tests("Recipe", ["Training", "Methods", "Datasets", "Basics"]),
     tests("Records", ["Records", "Basics"]),
+    tests("RunIndex", ["RunIndex", "Records", "Basics"]),
     tests("Reports", ["Reports", "Records", "Basics"]),
     tests("Datasets", ["Datasets", "Tokenizers", "Basics"]),
     tests("Decoding", ["Decoding", "Models", "Tokenizers", "Engine", "Basics"]),

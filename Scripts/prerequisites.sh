@@ -19,7 +19,7 @@ check_prerequisites() {
   local missing=() scratch
   # Looked at once for each set of tools; the paths and versions of the tools are the key.
   local key
-  key="$(command -v swift swiftc git python3 g++ clang++ flock || true) ${CXX:-} $(swift --version 2>/dev/null | head -n 1 || true) $(python3 --version 2>/dev/null || true)"
+  key="$(command -v swift swiftc git python3 g++ clang++ flock || true) ${CXX:-} $(swift --version 2>/dev/null | head -n 1 || true) $(python3 --version 2>/dev/null || true) sqlite3"
   [ "$key" = "$(cat "$own/prerequisites" 2>/dev/null)" ] && [ -d "$torch/lib" ] && return
   scratch=$(mktemp -d)
 
@@ -42,6 +42,17 @@ check_prerequisites() {
     ! "$compiler" -std=c++20 "$scratch/try.cpp" -o "$scratch/try" >"$own/compiler.log" 2>&1; then
     missing+=("a C++ compiler that knows C++20, such as g++ 11 ($compiler could not compile one line; see .torch/compiler.log)
       $(install_command g++ gcc-c++)")
+  fi
+
+  # Apple's SDK has SQLite; elsewhere its header and library are a package. Without a compiler the header must do.
+  if [ "$(uname)" = Linux ]; then
+    printf '#include <sqlite3.h>\nint main() { return sqlite3_libversion_number() == 0; }\n' >"$scratch/sqlite.cpp"
+    if [ -n "$compiler" ] && "$compiler" "$scratch/try.cpp" -std=c++20 -o "$scratch/try" >/dev/null 2>&1; then
+      "$compiler" "$scratch/sqlite.cpp" -lsqlite3 -o "$scratch/sqlite" >"$own/sqlite.log" 2>&1
+    else
+      [ -f /usr/include/sqlite3.h ] || [ -f /usr/local/include/sqlite3.h ]
+    fi || missing+=("SQLite's header and library, for the index of runs (see .torch/sqlite.log)
+      $(install_command libsqlite3-dev sqlite-devel)")
   fi
 
   command -v git >/dev/null || missing+=("git

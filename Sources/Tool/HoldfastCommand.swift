@@ -22,6 +22,7 @@ struct HoldfastCommand: AsyncParsableCommand {
       PlanCommand.self,
       RenderCommand.self,
       ResumeCommand.self,
+      RunsCommand.self,
       ScoreCommand.self,
       SearchCommand.self,
       TokenizeCommand.self,

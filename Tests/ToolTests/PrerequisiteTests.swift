@@ -42,6 +42,15 @@ import Darwin
     #expect(outcome.lacks("Swift 6.1 or newer (here is 5.9)", "that knows C++20", "g++ could not compile one line", "here is Python 3.8.1") == [], "\(outcome.errors)")
   }
 
+  @Test func aMissingSQLiteIsNamedWithItsPackage() throws {
+    let compiler = "for last; do :; done; case \"$*\" in *sqlite*) echo 'cannot find -lsqlite3' >&2; exit 1;; esac; : >\"$last\""
+    let outcome = try check(["g++": compiler])
+    #expect(outcome.status == 1 && outcome.lacks("- SQLite's header and library", "libsqlite3-dev", "sqlite.log") == [], "\(outcome.errors)")
+    #expect(!outcome.errors.contains("C++ compiler"), "\(outcome.errors)")
+    let there = try check(["g++": "for last; do :; done; : >\"$last\""])
+    #expect(there.status == 1 && !there.errors.contains("SQLite"), "\(there.errors)")
+  }
+
   @Test func pythonNeedsPipOrVenv() throws {
     let outcome = try check(["python3": "case \"$*\" in *version_info*|--version) exit 0;; esac; exit 1"])
     #expect(outcome.status == 1 && outcome.lacks("- pip, or Python's venv") == [], "\(outcome.errors)")
