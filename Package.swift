@@ -19,10 +19,10 @@ func room(_ name: String, _ rooms: [String] = [], _ others: [Target.Dependency] 
     swiftSettings: house)
 }
 
-func tests(_ name: String, _ rooms: [String]) -> Target {
+func tests(_ name: String, _ rooms: [String], _ others: [Target.Dependency] = []) -> Target {
   .testTarget(
     name: "\(name)Tests",
-    dependencies: rooms.map { .init(stringLiteral: "Holdfast\($0)") },
+    dependencies: rooms.map { .init(stringLiteral: "Holdfast\($0)") } + others,
     path: "Tests/\(name)Tests",
     swiftSettings: house)
 }
@@ -31,6 +31,14 @@ let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// The server's, and no other room's.
+let web: [Target.Dependency] = [
+  .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
+  .product(name: "HTTPTypes", package: "swift-http-types"), .product(name: "NIOCore", package: "swift-nio"),
+  .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"), .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+]
+let sockets: [Target.Dependency] = [.product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")]
 
 let package = Package(
   name: "Holdfast",
@@ -42,8 +50,13 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.0.0"),
   ],
   targets: [
     .systemLibrary(name: "CTorch", path: "Sources/CTorch"),
@@ -60,6 +73,7 @@ let package = Package(
     room("Decoding", ["Models", "Tokenizers", "Engine", "Basics"]),
     room("Evaluation", ["Decoding", "Models", "Datasets", "Tokenizers", "Engine", "Records", "Basics"]),
     room("Studies", ["Training", "Methods", "Evaluation", "Decoding", "Datasets", "Tokenizers", "Models", "Engine", "Records", "Basics"]),
+    room("Server", ["Decoding", "Tokenizers", "Engine", "Basics"], web),
     .target(
       name: "Holdfast",
       dependencies: [
@@ -73,7 +87,7 @@ let package = Package(
       name: "HoldfastTool",
       dependencies: ["Holdfast", "HoldfastBasics", "HoldfastRecords", "HoldfastReports", "HoldfastTokenizers",
                      "HoldfastDatasets", "HoldfastEngine", "HoldfastModels", "HoldfastTraining", "HoldfastMethods",
-                     "HoldfastDecoding", "HoldfastEvaluation", "HoldfastStudies", "HoldfastRunIndex", arguments],
+                     "HoldfastDecoding", "HoldfastEvaluation", "HoldfastServer", "HoldfastStudies", "HoldfastRunIndex", arguments],
       path: "Sources/Tool",
       swiftSettings: house),
     tests("Basics", ["Basics"]),
@@ -89,6 +103,7 @@ let package = Package(
     tests("Methods", ["Methods", "Training", "Datasets", "Tokenizers", "Models", "Engine", "Basics"]),
     tests("Studies", ["Studies", "Training", "Methods", "Evaluation", "Datasets", "Tokenizers", "Models", "Engine", "Records", "Basics"]),
     tests("Tool", ["Records", "Datasets", "Models", "Engine", "Basics"]),
+    tests("Server", ["Server", "Decoding", "Models", "Tokenizers", "Engine", "Basics"], sockets),
     tests("ChatTemplate", ["Tokenizers", "Basics"]),
     tests("Models", ["Evaluation", "Models", "Engine", "Basics"]),
   ]

@@ -25,6 +25,7 @@ struct HoldfastCommand: AsyncParsableCommand {
       RunsCommand.self,
       ScoreCommand.self,
       SearchCommand.self,
+      ServeCommand.self,
       TokenizeCommand.self,
       TuneCommand.self,
       VerifyCommand.self,
