@@ -3,12 +3,13 @@
 
     python3 Scripts/serve_clients.py [--holdfast ./holdfast] [--model World/base] [--expert F --anti-expert S]
 
-Needs `pip install openai "lm_eval[api]"` (and torch and transformers, which lm_eval's own models need). Starts the server at a free port,
+Needs openai, lm_eval[api] and transformers; `Scripts/serve_clients.sh` installs them into an environment of their own. Starts the server at a free port,
 writes the little world's questions into a temporary folder, and asks: chat, streams, log-probabilities, echo, several answers, errors by
-openai; a task of choices and one of generated answers by lm_eval's `local-completions`. Without an expert, lm_eval asks transformers the same and the log-likelihoods are
-compared. Exit status 1 where anything is not as it should be.
+openai; a task of choices and one of generated answers by lm_eval's `local-completions`. Without an expert, and where torch is there, lm_eval asks transformers the same and
+the log-likelihoods are compared. Exit status 1 where anything is not as it should be.
 """
 import argparse
+import importlib.util
 import os
 import re
 import subprocess
@@ -170,7 +171,7 @@ def main():
         subprocess.run([a.holdfast, "world", "--output", folder, "--documents", "1", "--train", "1", "--held-out", str(a.items)], check=True)
         with Server(a.holdfast, ["--model", a.model, "--quiet", *emulated]) as server:
             ask_openai(server, bool(emulated))
-            ask_harness(server, a.model, folder, compares=not emulated)
+            ask_harness(server, a.model, folder, compares=not emulated and importlib.util.find_spec("torch") is not None)
     print(f"{len(failures)} failed")
     sys.exit(1 if failures else 0)
 
