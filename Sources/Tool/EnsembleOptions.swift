@@ -32,6 +32,7 @@ struct EnsembleOptions: ParsableArguments {
   var plausibility: Double?
   @Flag(help: "Allow a negative β or weight, which reverses what tuning did.") var allowNegative = false
   @Flag(help: "Allow weights that do not add up to 1.") var anyWeights = false
+  @Flag(help: "Allow experts whose runs say that they were tuned from another model than the anti-expert.") var anyExpert = false
   @Option(help: "strict: an id must be the same token everywhere; map: tokens are matched by their text.") var vocabulary:
     CommonVocabulary.Rule = .strict
   @Option(help: "Propose tokens in blocks: coupled gives exactly the same tokens, rejection the same distribution.") var speculate:
@@ -78,7 +79,43 @@ struct EnsembleOptions: ParsableArguments {
     return evaluator
   }
 
+  /// The same for a suite, loaded when something must be asked of it.
+  func suiteModel() throws -> SuiteModel {
+    guard isEmulated, let antiExpert else { return try options.suiteModel() }
+    let small = try modelFolder(antiExpert), precision = options.precision.rawValue
+    var hash = ContentHash()
+    hash.update("ensemble \(weights) \(vocabulary) \(emulation)\n")
+    for folder in try [small] + [draft].compactMap({ $0 }).map({ try modelFolder($0) }) {
+      hash.update(try SuiteModel.hash(folder: folder, precision: precision) + "\n")
+    }
+    hash.update("base \(try options.suiteModel().hash)\n")
+    for expert in try expert.map({ try modelFolder($0) }) {
+      let isAdapter = Files.exists(expert + "/" + AdapterFolder.configurationFile)
+      hash.update("expert \(try SuiteModel.hash(folder: isAdapter ? small : expert, adapters: isAdapter ? [expert] : [], precision: precision))\n")
+    }
+    return SuiteModel(hash: hash.finish()) { try evaluator() }
+  }
+
+  /// Experts are what tuning made of the anti-expert, as far as their runs tell.
+  private func checkOrigins() throws {
+    guard let antiExpert, !anyExpert else { return }
+    let parent = try modelFolder(antiExpert)
+    var problems = Problems("experts")
+    for name in expert {
+      switch try ExpertOrigin(of: modelFolder(name), from: parent) {
+      case .child: break
+      case .stranger(let starts):
+        problems.add(
+          "\(name) was tuned from \(starts.joined(separator: ", which was tuned from ")), whose weights are not those of \(antiExpert); "
+            + "name what it was tuned from with --anti-expert, or say --any-expert")
+      case .unknown: printError("note: nothing beside \(name) tells that it was tuned from \(antiExpert)")
+      }
+    }
+    try problems.check()
+  }
+
   func load() throws -> LoadedEnsemble {
+    try checkOrigins()
     let evaluator = try options.evaluator(), dtype = evaluator.model.dtype, device = evaluator.model.device
     var decoders = [evaluator.model]
     func decoder(_ name: String) throws -> (Decoder, Tokenizer) {

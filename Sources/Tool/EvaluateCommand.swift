@@ -41,7 +41,6 @@ struct EvaluateCommand: ParsableCommand {
       throw ValidationError("--data, --base, --trained-on, --cache, --no-cache and --output belong to --suite")
     }
     if suite != nil && (limit != nil || window != nil) { throw ValidationError("--limit and --window are keys of a suite's tasks: `limit`, `window`") }
-    if suite != nil && ensemble.isEmulated { throw ValidationError("--suite asks one model; with an anti-expert use --text, --choices or --answers") }
     if cache != nil && noCache { throw ValidationError("--cache and --no-cache exclude one another") }
     if let limit, limit < 1 { throw ValidationError("--limit must be 1 or more") }
     if maxTokens < 1 { throw ValidationError("--max-tokens must be 1 or more") }

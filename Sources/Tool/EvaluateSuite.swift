@@ -8,7 +8,7 @@ extension EvaluateCommand {
   func run(suite path: String) throws {
     // Everything that can be wrong with the suite is said before a model is looked at.
     let suite = try readSuite(path)
-    let model = try ensemble.options.suiteModel(), reference = try base.map { try ensemble.options.suiteModel(of: $0) }
+    let model = try ensemble.suiteModel(), reference = try base.map { try ensemble.options.suiteModel(of: $0) }
     let runner = SuiteRunner(suite, cache: noCache ? nil : cache ?? evaluationCache())
     let clock = ContinuousClock()
     var begun = clock.now, seconds: [Double?] = []
@@ -38,6 +38,9 @@ extension EvaluateCommand {
   private func readSuite(_ path: String) throws -> EvaluationSuite {
     do {
       let suite = try EvaluationSuite(file: path, data: data)
+      if suite.needsBase && ensemble.isEmulated {
+        throw Problems(suite.name, ["drift is a distance of one model's weights and logits from its base's; an ensemble moves no weight"])
+      }
       if suite.needsBase && base == nil {
         throw Problems(suite.name, ["it measures drift from a base model: name its folder with --base"])
       }

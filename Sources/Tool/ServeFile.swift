@@ -12,7 +12,7 @@ struct ServeFile {
   /// The flags that a file may hold, with underscores for dashes.
   static let options = [
     "model", "adapter", "precision", "device", "threads", "weights", "expert", "anti_expert", "expert_weight", "mode", "beta", "upscale_top_p",
-    "ratio_clip", "base_top_p", "plausibility", "allow_negative", "any_weights", "vocabulary", "speculate", "draft", "block", "fixed_block",
+    "ratio_clip", "base_top_p", "plausibility", "allow_negative", "any_weights", "any_expert", "vocabulary", "speculate", "draft", "block", "fixed_block",
     "port", "host", "key_file", "no_key", "name", "rows", "context", "expert_format", "anti_expert_format",
   ]
 

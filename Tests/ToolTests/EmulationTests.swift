@@ -64,6 +64,36 @@ import Testing
     }
     let measured = try value("--model", base, "--expert", full, "--anti-expert", base), expected = try value("--model", full)
     #expect(abs(measured - expected) < 1e-3 * expected)
+    // A suite, too; with another β it is another model for the cache.
+    let suite = try shop.write(
+      "tasks: [{kind: generate, world: stories, max_tokens: 8, limit: 8}, {name: pick, kind: choice, world: stories, limit: 12, metric: right_share}]", to: "suite.yaml")
+    func suiteValues(_ arguments: String...) throws -> [Double] {
+      let outcome = Process(["evaluate", "--suite", suite, "--cache", shop.path + "/cache", "--json"] + arguments, in: shop.path).wait()
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      return try outcome.lines().map { $0["value"]!.double! }
+    }
+    let pair = try suiteValues("--model", base, "--expert", full, "--anti-expert", base), alone = try suiteValues("--model", full)
+    #expect(pair.count == 2 && pair[0] == alone[0] && abs(pair[1] - alone[1]) < 1e-4)
+    #expect(try suiteValues("--model", base, "--expert", full, "--anti-expert", base, "--beta", "3")[1] != pair[1])
+    let off = try suiteValues("--model", base, "--expert", full, "--anti-expert", base, "--beta", "0"), plainly = try suiteValues("--model", base)
+    #expect(off[0] == plainly[0] && abs(off[1] - plainly[1]) < 1e-4)
+    let drift = try shop.write("tasks: [{kind: drift, file: text.txt}]", to: "drift.yaml")
+    let refused = shop.holdfast("evaluate", "--model", base, "--suite", drift, "--base", base, "--expert", full, "--anti-expert", base)
+    #expect(refused.status == 64 && refused.errors.contains("an ensemble moves no weight"), "\(refused.errors)")
+
+    // A run's manifest tells what its model was tuned from.
+    func begun(_ expert: String, from parent: String, _ more: String...) -> Outcome {
+      Process(["generate", "--model", base, "--prompt", "a", "--max-tokens", "1", "--expert", expert, "--anti-expert", parent] + more, in: shop.path).wait()
+    }
+    for expert in [full, adapter] {
+      let child = begun(expert, from: base)
+      #expect(child.status == 0 && child.errors.isEmpty, "\(child.errors)")
+    }
+    let stranger = begun(adapter, from: full)
+    #expect(stranger.status == 1 && stranger.errors.contains("was tuned from \(base), whose weights are not those of \(full)"), "\(stranger.errors)")
+    #expect(begun(adapter, from: full, "--any-expert").status == 0)
+    #expect(begun(base, from: base).errors.contains("nothing beside \(base) tells"))
+
     let scores = try shop.holdfast("score", "--model", base, "--expert", adapter, "--anti-expert", base, "--text", text).lines()
     let whole = try shop.holdfast("score", "--model", base, "--adapter", adapter, "--text", text).lines()
     #expect(scores.count == whole.count && scores.count > 3)

@@ -7,7 +7,7 @@ extension Evaluator {
   /// Why a task's items do not fit into the model's context; nil where they do.
   func lengthProblem(_ task: EvaluationTask) throws -> String? {
     guard case .questions(let questions) = task.source else { return nil }
-    let context = model.configuration.contextLength
+    let context = contextLength
     var longest = 0, count = 0, line = 0
     for question in questions {
       // What is read at once: the prompt with its longest option or answer, or with a first token of its own.

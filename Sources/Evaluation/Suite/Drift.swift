@@ -6,6 +6,7 @@ extension Evaluator {
   /// How far the model's next-token distributions are from the base's on texts: D(base ‖ model) in nats a token, and the share
   /// of tokens at which both find the same one likeliest. Values are of blocks of neighbouring tokens.
   func drift(_ task: EvaluationTask, _ texts: [String], _ base: Evaluator) throws -> TaskValues {
+    guard ensemble == nil else { throw EngineError("drift is measured on one model, not on an ensemble") }
     guard base.model.configuration.vocabularySize == model.configuration.vocabularySize, base.front == front else {
       throw EngineError("the base's vocabulary is another one, so that the two say nothing of the same tokens")
     }
@@ -52,6 +53,7 @@ extension Evaluator {
 
   /// ‖θ − θ⁰‖ / ‖θ⁰‖ over all weights.
   func distance(to tuned: Evaluator) throws -> Double {
+    guard tuned.ensemble == nil, ensemble == nil else { throw EngineError("the distance of weights is one model's, not an ensemble's") }
     guard tuned.model.adapters.isEmpty, model.adapters.isEmpty else {
       throw EngineError("the distance of weights needs adapters merged into them")
     }
