@@ -12,6 +12,8 @@ enum ChatPage {
     h1{font-size:1.1rem;margin:0;flex:1 0 100%}
     label{display:flex;gap:.5rem;align-items:center;font-size:.9rem}
     output{min-width:2.6rem;font-variant-numeric:tabular-nums}
+    #mix label{display:grid;grid-template-columns:minmax(3rem,auto) 8rem 3rem;justify-content:start}
+    #mix{display:flex;flex-wrap:wrap;gap:.2rem 1.5rem}
     #talk{flex:1;padding:1rem 0}
     .turn{margin:0 0 1rem;white-space:pre-wrap;overflow-wrap:anywhere}
     .turn b{display:block;font-size:.75rem;font-weight:600;opacity:.65}
