@@ -120,8 +120,8 @@ enum FolderReading {
     case .finished?, .stoppedEarly?: entry.state = .finished
     case .interrupted?: entry.state = .stopped
     case .failed?: entry.state = .failed
-    // Written by an earlier version; or a study took the model away once its numbers stood.
-    case nil: entry.state = IntegrityManifest.exists(in: run.final) ? .finished : .open
+    // Written by an earlier version; a study takes the model away once its numbers stand.
+    case nil: entry.state = IntegrityManifest.exists(in: run.final) || entry.part != nil && entry.steps == entry.planned ? .finished : .open
     }
   }
 

@@ -57,6 +57,8 @@ public final class RunIndex {
   private static func open(_ path: String) throws -> DatabaseQueue {
     var settings = Configuration()
     settings.busyMode = .timeout(20)
+    // What a power cut spoils is made anew.
+    settings.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = OFF") }
     let queue = try DatabaseQueue(path: path, configuration: settings)
     try queue.write { database in
       let found = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
@@ -125,7 +127,7 @@ public final class RunIndex {
         fresh.append((try FolderReading.entry(root, place), stamp))
         change.read += 1
       } catch {
-        change.broken.append("\(place.path): \(error)")
+        change.broken.append("\(place.path): \(Self.line(error))")
         broken.insert(place.path)
       }
     }
@@ -137,6 +139,13 @@ public final class RunIndex {
       for (entry, stamp) in fresh { try Self.insert(entry, stamp, database) }
     }
     return change
+  }
+
+  /// An error in one line.
+  private static func line(_ error: any Error) -> String {
+    guard let problems = error as? Problems, let first = problems.complaints.first else { return "\(error)" }
+    let others = problems.complaints.count - 1
+    return "\(problems.subject): \(first)" + (others > 0 ? ", and \(others) more" : "")
   }
 
   private static func insert(_ entry: Entry, _ stamp: String, _ database: Database) throws {

@@ -109,7 +109,7 @@ struct RunsListCommand: ParsableCommand {
     for name in asked where known.contains(name) && !names.contains(name) { names.append(name) }
     var counts: [String: Int] = [:]
     for name in found.flatMap(\.scores.keys) { counts[name, default: 0] += 1 }
-    for (name, _) in counts.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) where names.count < 2 && !names.contains(name) { names.append(name) }
+    for (name, _) in counts.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) where names.count < (Terminal.width < 120 ? 1 : 2) && !names.contains(name) { names.append(name) }
     return names
   }
 }
@@ -144,11 +144,11 @@ enum RunsText {
   static func table(_ entries: [RunIndex.Entry], scores: [String]) -> Table {
     var table = Table(columns: [
       .init("folder", .left), .init("what", .left), .init("model", .left), .init("method", .left), .init("steps"), .init("loss"),
-    ] + scores.map { .init($0) } + [.init("state", .left), .init("changed", .left)])
+    ] + scores.map { .init($0) } + [.init("state", .left), .init("changed")])
     for entry in entries {
       table.add(
         [
-          .init(entry.path, .strong), .init(entry.kind.rawValue), .init(Files.name(of: entry.model)), .init(entry.method), .init(steps(entry)),
+          .init(shortened(entry.path), .strong), .init(entry.kind.rawValue), .init(Files.name(of: entry.model)), .init(entry.method), .init(steps(entry)),
           .init(entry.loss.map { Numbers.significant($0) } ?? ""),
         ] + scores.map { .init(entry.scores[$0].map { Numbers.significant($0) } ?? "") } + [
           .init(entry.state.rawValue, entry.state == .failed ? .bad : entry.state == .finished ? .none : .faint), .init(Moment.text(entry.modified), .faint),
@@ -156,6 +156,9 @@ enum RunsText {
     }
     return table
   }
+
+  /// Of a long path the end, which tells it from its neighbours.
+  private static func shortened(_ path: String) -> String { path.count <= 36 ? path : "…" + path.suffix(35) }
 
   /// `60/100`; one number where all is done or nothing is known.
   private static func steps(_ entry: RunIndex.Entry) -> String {
