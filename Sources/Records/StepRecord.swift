@@ -107,20 +107,25 @@ public struct TimingRecord: Sendable, Hashable {
   public let tokensPerSecond: Double
   /// Most memory held so far.
   public let peakBytes: Int
+  /// Of `seconds`, those that watching took; nil where nothing is watched.
+  public let watchSeconds: Double?
 
-  public init(step: Int, seconds: Double, tokensPerSecond: Double, peakBytes: Int) {
+  public init(step: Int, seconds: Double, tokensPerSecond: Double, peakBytes: Int, watchSeconds: Double? = nil) {
     self.step = step
     self.seconds = seconds
     self.tokensPerSecond = tokensPerSecond
     self.peakBytes = peakBytes
+    self.watchSeconds = watchSeconds
   }
 
-  /// The record as an object.
+  /// The record as an object; watching only where something is watched.
   public var json: JSON {
-    [
+    var object: JSONObject = [
       "step": .integer(step), "seconds": .number(seconds), "tokens_per_second": .number(tokensPerSecond),
       "peak_bytes": .integer(peakBytes),
     ]
+    if let watchSeconds { object["watch_seconds"] = .number(watchSeconds) }
+    return .object(object)
   }
 
   /// Reads it back. Throws every member that is missing or of another kind; `subject` is what the complaints begin with.
@@ -130,6 +135,7 @@ public struct TimingRecord: Sendable, Hashable {
     seconds = reader.number("seconds")
     tokensPerSecond = reader.number("tokens_per_second")
     peakBytes = reader.int("peak_bytes")
+    watchSeconds = reader.optionalNumber("watch_seconds")
     try reader.problems.check()
   }
 

@@ -19,6 +19,12 @@ public enum Numbers {
     return (value < 0 && scaled > 0 ? "−" : "") + digits
   }
 
+  /// A difference with its sign, `+0.021` or `−0.310`; what rounds to nothing has none.
+  public static func change(_ value: Double, _ decimals: Int) -> String {
+    let text = fixed(value, decimals)
+    return value > 0 && text.contains(where: { $0 != "0" && $0 != "." }) ? "+" + text : text
+  }
+
   /// So many significant digits, in powers of ten where fixed digits would be long.
   public static func significant(_ value: Double, _ digits: Int = 4) -> String {
     guard value.isFinite, value != 0 else { return value == 0 ? "0" : fixed(value, 0) }

@@ -48,6 +48,7 @@ public struct RunReport: Sendable {
       if steps.count >= 40 { blocks.append(.note("Faint: the loss of each step. Strong: its mean over the steps around.")) }
       sections.append(Page.Section("Loss", blocks))
     }
+    if let curve = watchCurve { sections.append(Page.Section("Learned and kept", blocks(curve))) }
     if !scores.isEmpty {
       let latest = unique(scores.map(\.name)).compactMap { name in scores.last { $0.name == name } }
       var blocks: [Page.Block] = [.table(scoreTable(latest)), .note("± is one standard error.")]
@@ -108,7 +109,7 @@ public struct RunReport: Sendable {
     var lines: [Lines.Line] = []
     if steps.count >= 40 { lines.append(.init("", xs: xs, ys: steps.map(\.loss), isFaint: true)) }
     lines.append(.init("training", xs: xs, ys: smoothed))
-    let heldOut = scores.filter { $0.step != nil && $0.unit == "nats a label" }
+    let heldOut = scores.filter { $0.step != nil && $0.unit == "nats a label" && !$0.name.hasPrefix("watch.") }
     for name in unique(heldOut.map(\.name)) {
       let points = heldOut.filter { $0.name == name }
       let errors = points.compactMap(\.standardError)
@@ -118,6 +119,42 @@ public struct RunReport: Sendable {
           errors: errors.count == points.count ? errors : nil))
     }
     return .lines(Lines("Loss", x: Axis("step", including: [0]), y: Axis("nats a label"), lines: lines))
+  }
+
+  /// What was watched, judged as the recipe says.
+  private var watchCurve: WatchCurve? {
+    guard let recipe = manifest.recipe["watch"], let tradeOff = recipe["trade_off"]?.double else { return nil }
+    return WatchCurve(scores, rule: WatchRule(tradeOff: tradeOff, forgettingBudget: recipe["forgetting_budget"]?.double))
+  }
+
+  private func blocks(_ curve: WatchCurve) -> [Page.Block] {
+    let xs = curve.points.map { Double($0.step) }, start = curve.start
+    var lines = [
+      Lines.Line("domain", xs: xs, ys: curve.points.map { $0.domain - start.domain }), .init("general", xs: xs, ys: curve.points.map { $0.general - start.general }),
+    ]
+    if let budget = curve.rule.forgettingBudget, let last = xs.last, last > 0 { lines.append(.init("budget", xs: [0, last], ys: [budget, budget])) }
+    let plot = Lines(
+      "Losses since the start", x: Axis("step", including: [0]), y: Axis("change in nats a label", including: [0]), lines: lines)
+    var table = Table(["step", "domain", "general", "learned", "forgotten", "gain"])
+    table.columns[0].alignment = .right
+    let best = curve.best
+    for point in curve.points {
+      let isBest = point == best, isOver = curve.rule.isOverBudget(point, since: start)
+      func change(_ value: Double) -> String { point == start ? "" : Numbers.change(value, 3) }
+      table.add([
+        .init("\(point.step)", isBest ? .strong : .none), .init(Numbers.significant(point.domain)), .init(Numbers.significant(point.general)),
+        .init(change(curve.rule.learned(point, since: start))), .init(change(curve.rule.forgetting(point, since: start)), isOver ? .bad : .none),
+        .init(change(curve.rule.gain(point, since: start)), isBest ? .strong : .none),
+      ])
+    }
+    let keeps = manifest.recipe["watch"]?["keep"]?.string == "best"
+    var words = "Gain: \(Numbers.significant(1 - curve.rule.tradeOff)) × learned − \(Numbers.significant(curve.rule.tradeOff)) × forgotten, nats a label on the same items each time."
+    words += best.map { " Best after step \($0.step)" + (keeps ? ", whose weights were exported." : ".") } ?? ""
+    if let last = timing.last, let seconds = last.watchSeconds, last.seconds > 0 {
+      words += " Watching took \(Numbers.percent(seconds / last.seconds)) % of the time."
+    }
+    let most = 12
+    return [.plot(.lines(plot))] + (curve.points.count <= most ? [.table(table)] : [.details("All \(curve.points.count) points", [.table(table)])]) + [.note(words)]
   }
 
   private var ratePlot: Plot? {

@@ -99,7 +99,7 @@ struct CheckCommand: ParsableCommand {
         return source
       }
       return Setup(
-        folder: try modelFolder(recipe.model), sources: sources, evaluation: others + (recipe.evaluate?.data ?? []),
+        folder: try modelFolder(recipe.model), sources: sources, evaluation: others + (recipe.evaluate?.data ?? []) + (recipe.watch.map { $0.general + $0.domain } ?? []),
         rowLength: isWrapped ? nil : sequenceLength ?? recipe.sequenceLength, tooLong: recipe.tooLong, badRows: recipe.badRows,
         pairs: recipe.objective == .dpo)
     } catch let problems as Problems {

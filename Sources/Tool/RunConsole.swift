@@ -15,6 +15,7 @@ final class RunConsole: RunObserver {
   private var firstStep = 0
   private var began = ThisProcess.now()
   private var events: EventLog?
+  private var looks: [(domain: Double, general: Double)] = []
 
   init(_ run: PreparedRun, folder: String) {
     recipe = run.recipe
@@ -45,21 +46,53 @@ final class RunConsole: RunObserver {
         let elapsed = ThisProcess.now() - began, done = record.step + 1 - firstStep
         let left = ProgressLine.secondsLeft(step: done, of: total - firstStep, elapsed: elapsed)
         printError(
-          ProgressLine(step: record.step + 1, of: total, loss: record.loss, tokensPerSecond: timing.tokensPerSecond, secondsLeft: left).text(width: 100))
+          ProgressLine(step: record.step + 1, of: total, loss: record.loss, tokensPerSecond: timing.tokensPerSecond, watched: watched, secondsLeft: left).text(width: 100))
       }
     case .evaluated(let score, let isBest):
       try events?.write([(score.name, score.value)], step: (score.step ?? 1) - 1)
       printError("  held-out loss \(Numbers.plusMinus(score.value, score.standardError))\(isBest ? ", the lowest so far" : "")")
+    case .watched(let scores, let isBest, let share):
+      try events?.write(scores.map { ($0.name, $0.value) }, step: scores.first?.step ?? 0)
+      try note(scores, isBest: isBest, share: share)
+    case .overBudget(let step, let forgetting, let budget, let best):
+      printError(
+        "stopped after step \(step): the general loss rose by \(Numbers.significant(forgetting)) nats a label, more than the forgetting budget of \(Numbers.significant(budget)); the export holds the weights after step \(best)")
     case .saved(let path, _): printError("  saved \(path)")
     case .warned(let method, let text): printError("  warning: \(method): \(text)")
     case .stoppedEarly(let step, let best, let evaluations):
       printError("stopped early after step \(step): no improvement in \(evaluations) evaluations; the best was after step \(best)")
     case .exported(let path, let step, let difference):
-      let which = recipe.earlyStopping == nil ? "after step \(step)" : "after step \(step), where the held-out loss was lowest"
+      let why = recipe.earlyStopping != nil ? ", where the held-out loss was lowest" : recipe.watch?.keep == .best ? ", the best of those watched" : ""
+      let which = "after step \(step)\(why)"
       printError("exported \(path): the weights \(which)")
       printError("  read back: its logits differ by at most \(Numbers.significant(difference)) from the trained weights'")
     }
     return ThisProcess.isInterrupted ? .stop : .goOn
+  }
+
+  /// How far the watched losses are from where they began; nil before the second look.
+  private var watched: (domain: Double, general: Double)? {
+    guard looks.count > 1, let first = looks.first, let last = looks.last else { return nil }
+    return (last.domain - first.domain, last.general - first.general)
+  }
+
+  /// What was watched, with both curves so far.
+  private func note(_ scores: [ScoreRecord], isBest: Bool, share: Double) throws {
+    // A resumed run goes on with the points that it had.
+    if looks.isEmpty, firstStep > 0 {
+      let before = WatchCurve(try folder.readMetrics().scores.filter { ($0.step ?? 0) <= firstStep }, rule: WatchRule(tradeOff: 0.5, forgettingBudget: nil))
+      looks = before?.points.map { ($0.domain, $0.general) } ?? []
+    }
+    guard let general = scores.first(where: { $0.name == WatchPoint.generalName }), let domain = scores.first(where: { $0.name == WatchPoint.domainName })
+    else { return }
+    looks.append((domain.value, general.value))
+    var words = "  watched: domain \(Numbers.plusMinus(domain.value, domain.standardError)), general \(Numbers.plusMinus(general.value, general.standardError))"
+    if let watched {
+      words += "; since the start \(Numbers.change(watched.domain, 3)) and \(Numbers.change(watched.general, 3))  \(sparkline(looks.map(\.domain), width: 16)) \(sparkline(looks.map(\.general), width: 16))"
+      words += isBest ? "  the best so far" : ""
+      words += "  (\(Numbers.percent(share)) % of the time)"
+    }
+    printError(words)
   }
 
   /// What was read of a source, and every example that is not as it stands in the file.

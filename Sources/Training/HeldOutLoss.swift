@@ -13,6 +13,12 @@ struct HeldOutLoss {
   var mean: Double { all.mean }
   private var all: Moments { sources.reduce(Moments()) { $0 + $1.moments } }
 
+  /// The loss on all labels, by the name it is asked for.
+  func record(_ name: String, unit: String, step: Int?) -> ScoreRecord {
+    ScoreRecord(
+      name: name, value: all.mean, standardError: all.standardError, count: all.count, unit: unit, what: sources.map(\.path).joined(separator: ", "), step: step)
+  }
+
   func records(unit: String, step: Int?) -> [ScoreRecord] {
     func record(_ name: String, _ moments: Moments, _ what: String) -> ScoreRecord {
       ScoreRecord(
@@ -27,12 +33,17 @@ struct HeldOutLoss {
 extension PreparedRun {
   /// nil where the recipe holds nothing out.
   func heldOutLoss(of model: Decoder, objective: any Objective) throws -> HeldOutLoss? {
-    guard let plan = heldOut else { return nil }
+    try heldOut.map { try loss(of: model, on: $0, objective: objective, rows: recipe.evaluate?.rows) }
+  }
+
+  /// The loss on what a plan lays out.
+  /// - Parameter rows: at most so many packed rows; nil: all.
+  func loss(of model: Decoder, on plan: DataPlan, objective: any Objective, rows limit: Int? = nil) throws -> HeldOutLoss {
     var result = HeldOutLoss(sources: plan.dataset.sources.map { ($0.name, $0.path, Moments()) }), rows = 0
     try Torch.withoutGradients {
       for number in 0..<plan.stepsPerEpoch(0) {
         for microbatch in plan.step(number).microbatches {
-          if let limit = recipe.evaluate?.rows, rows >= limit { return }
+          if let limit, rows >= limit { return }
           rows += microbatch.rows
           guard microbatch.units > 0 else { continue }
           let forward = try model.forward(Batch(microbatch, device: model.device))

@@ -13,6 +13,8 @@ public struct PreparedRun: Sendable {
   public let data: DataPlan
   /// Held-out text whose loss is measured; nil where the recipe names none.
   public let heldOut: DataPlan?
+  /// What is looked at while the run goes on; nil where the recipe watches nothing.
+  public let watched: WatchedSlices?
   public private(set) var steps: Int
   let methods: [any TuningMethod.Type]
   private(set) var preparations: [PreparedPreparation]
@@ -83,6 +85,16 @@ public struct PreparedRun: Sendable {
         badRows: recipe.badRows, workers: workers, cache: kept, pairs: recipe.objective == .dpo)
       return try DataPlan(
         dataset, .init(seed: 0, sequenceLength: recipe.sequenceLength, packing: packing, rows: recipe.batch.rows, shuffle: false))
+    }
+    watched = try recipe.watch.map { [data] watch in
+      try WatchedSlices(
+        watch, training: data.dataset,
+        read: {
+          try Dataset(
+            reading: $0, with: renderer, rowLength: packing == .wrapped ? nil : recipe.sequenceLength, tooLong: .truncate, badRows: recipe.badRows,
+            workers: workers, cache: kept)
+        },
+        plan: { try DataPlan($0, .init(seed: 0, sequenceLength: recipe.sequenceLength, packing: packing, rows: recipe.batch.rows, shuffle: false)) })
     }
     preparations = try wanted.map { method, preparation in
       let wants = preparation.data
@@ -167,7 +179,7 @@ public struct PreparedRun: Sendable {
   /// - Throws: `Problems` with every key that decides what the data is and differs.
   public func with(_ recipe: Recipe) throws(Problems) -> PreparedRun {
     var problems = Problems("recipe")
-    for key in ["model", "initialize", "adapter", "objective", "data", "sequence_length", "packing", "too_long", "bad_rows", "batch", "seed", "evaluate"]
+    for key in ["model", "initialize", "adapter", "objective", "data", "sequence_length", "packing", "too_long", "bad_rows", "batch", "seed", "evaluate", "watch"]
     where self.recipe.resolved[key] != recipe.resolved[key] {
       problems.add("\(key) is \(recipe.resolved[key]?.text(.spaced) ?? "absent"), but was \(self.recipe.resolved[key]?.text(.spaced) ?? "absent") where the data was read")
     }
@@ -203,7 +215,7 @@ public struct PreparedRun: Sendable {
   }
 
   package func dataFacts() -> [FileFact] {
-    (data.dataset.sources + (heldOut?.dataset.sources ?? []) + preparations.flatMap(\.plan.dataset.sources)
+    (data.dataset.sources + (heldOut?.dataset.sources ?? []) + (watched.map { $0.general.dataset.sources + $0.domain.dataset.sources } ?? []) + preparations.flatMap(\.plan.dataset.sources)
       + (memory?.plan.dataset.sources ?? [])).flatMap(\.files).map {
       FileFact(path: $0.path, bytes: $0.bytes, sha256: $0.contentHash)
     }

@@ -13,13 +13,18 @@ public enum RunEvent: Sendable {
   case step(StepRecord, TimingRecord, of: Int)
   /// The loss on held-out text, and whether it is the lowest so far.
   case evaluated(ScoreRecord, isBest: Bool)
+  /// What is watched was looked at: the general and the domain loss, whether the point is the best so far, and the share of the time since
+  /// the run began or was resumed that looking has taken.
+  case watched([ScoreRecord], isBest: Bool, share: Double)
+  /// More was forgotten than the recipe allows: the rise of the general loss, nats a label, and the step whose weights are exported.
+  case overBudget(step: Int, forgetting: Double, budget: Double, best: Int)
   case saved(path: String, step: Int)
   /// Held-out loss has not improved for `evaluations` evaluations; the best was after `best` steps.
   case stoppedEarly(step: Int, best: Int, evaluations: Int)
   /// A method has something to say that the user should hear.
   case warned(method: String, text: String)
   /// The export stands and was read back: the weights after `step` steps, which are those of the lowest held-out loss
-  /// where early stopping looks for it; largest difference of its logits from those of the weights in memory.
+  /// where early stopping looks for it, or of the best watched point; largest difference of its logits from those of the weights in memory.
   case exported(path: String, step: Int, largestDifference: Double)
 }
 

@@ -11,17 +11,20 @@ struct RunState {
   /// Length of metrics.jsonl when the state was taken.
   var metricsBytes = 0
   var stopping = StoppingState()
+  /// nil where nothing is watched.
+  var watch: WatchState?
 
   static let facts = "state.json"
   static let tensors = "state.safetensors"
 
   func write(to folder: String, optimizer: AdamW, order: [Parameter], stack: MethodStack) throws {
     let slots = order.compactMap { optimizer.slots[$0.name] }
-    let json: JSON = [
+    var facts: JSONObject = [
       "format": 1, "step": .integer(step), "metrics_bytes": .integer(metricsBytes), "stopping": stopping.json,
       "steps": .object(JSONObject(slots.map { ($0.parameter.name, .integer($0.steps)) })), "methods": .object(stack.facts),
     ]
-    try Files.writeAtomically(json.text(.pretty) + "\n", to: folder + "/" + Self.facts)
+    if let watch { facts["watch"] = watch.json }
+    try Files.writeAtomically(JSON.object(facts).text(.pretty) + "\n", to: folder + "/" + Self.facts)
     var tensors: [String: Tensor] = [:]
     for slot in slots {
       tensors["master." + slot.parameter.name] = slot.master
@@ -45,6 +48,7 @@ struct RunState {
     self.step = step
     metricsBytes = bytes
     self.stopping = stopping
+    watch = json["watch"].flatMap(WatchState.init)
     let before = json["methods"] ?? .object(JSONObject())
     if before != .object(stack.facts) { problems.add(Self.difference(before, .object(stack.facts), at: "methods")) }
     for name in optimizer.slots.keys where steps[name] == nil { try optimizer.forget(name, start: start) }

@@ -48,8 +48,12 @@ public final class Trainer {
   /// Parameters that methods watch though they do not train.
   var watched: [Parameter] = []
   var state = RunState()
-  private var began = 0.0
+  var began = 0.0
   var tokensSeen = 0
+  /// Seconds of watching since the run began or was resumed.
+  var watchSeconds = 0.0
+  /// Seconds of training before that, where the cadence of watching wants to know them.
+  var trainedBefore = 0.0
 
   // MARK: - Doors
 
@@ -147,6 +151,7 @@ public final class Trainer {
     optimizer = AdamW(loaded.run.recipe.optimizer)
     checkpoints = CheckpointStore(folder: folder.checkpoints, keep: loaded.run.recipe.checkpoint.keep)
     manifest = loaded.manifest
+    state.watch = loaded.run.recipe.watch.map(WatchState.init)
   }
 
   // MARK: - The loop
@@ -157,10 +162,12 @@ public final class Trainer {
     let metrics = try FileWriter(appendingTo: folder.metrics, at: state.metricsBytes)
     let timing = try FileWriter(appendingTo: folder.timing, at: Files.exists(folder.timing) ? Files.size(folder.timing) : 0)
     began = surroundings.now()
+    trainedBefore = state.watch?.cadence?.training ?? 0
     _ = try observer.observe(.began(manifest, steps: total, from: state.step))
     try passOnWarnings()
-    var end: RunResult.End = isOutOfPatience ? .stoppedEarly : .finished
+    var end: RunResult.End = isOutOfPatience || isOverBudget && state.step < total ? .stoppedEarly : .finished
     var savedStep = state.step == 0 ? -1 : state.step
+    if state.step == 0, run.watched != nil { _ = try watch(metrics) }
     while end == .finished, state.step < min(total, limit ?? total) {
       let step = Step(number: state.step, total: total, learningRate: recipe.schedule.rate(step: state.step, of: total))
       let record = try take(step)
@@ -179,19 +186,27 @@ public final class Trainer {
         if recipe.earlyStopping != nil, isBest { isSaveDue = true }
         if isOutOfPatience, state.step < total { end = .stoppedEarly }
       }
+      var isBestPoint = false
+      if isWatchDue() || limit != nil && run.watched != nil {
+        isBestPoint = try watch(metrics) && recipe.watch?.keep == .best
+        if isOverBudget, state.step < total { end = .stoppedEarly }
+      }
       if case .stop = answer { end = .interrupted }
       if case .save = answer { isSaveDue = true }
       if end != .finished { isSaveDue = true }
-      if isSaveDue, savedStep != state.step {
+      if isSaveDue || isBestPoint, savedStep != state.step {
         try metrics.sync()
-        try save()
+        if isSaveDue { try save() } else { try savingBest(save) }
         savedStep = state.step
       }
     }
-    if end == .stoppedEarly {
+    if end == .stoppedEarly, let forgetting = state.watch?.excess, let budget = recipe.watch?.forgettingBudget {
+      _ = try observer.observe(.overBudget(step: state.step, forgetting: forgetting, budget: budget, best: bestStep ?? state.step))
+    } else if end == .stoppedEarly {
       _ = try observer.observe(.stoppedEarly(step: state.step, best: state.stopping.bestStep, evaluations: state.stopping.waited))
     }
     if end != .interrupted, exporting {
+      try passOnWatching()
       let best = try takeBest()
       try finish()
       try export(step: best)
@@ -203,10 +218,11 @@ public final class Trainer {
   private func timingRecord() -> TimingRecord {
     let seconds = surroundings.now() - began
     return TimingRecord(
-      step: state.step - 1, seconds: seconds, tokensPerSecond: Double(tokensSeen) / max(seconds, 1e-9), peakBytes: surroundings.peakBytes())
+      step: state.step - 1, seconds: seconds, tokensPerSecond: Double(tokensSeen) / max(seconds, 1e-9), peakBytes: surroundings.peakBytes(),
+      watchSeconds: run.watched == nil ? nil : watchSeconds)
   }
 
-  private func write(_ line: String, to file: borrowing FileWriter) throws -> Int {
+  func write(_ line: String, to file: borrowing FileWriter) throws -> Int {
     try file.write(line)
     return line.utf8.count
   }

@@ -9,13 +9,19 @@ extension Trainer {
 
   /// What ended the run before its last step.
   var whyStopped: String {
-    "the held-out loss did not improve in \(state.stopping.waited) evaluations; the best was after step \(state.stopping.bestStep)"
+    if let excess = state.watch?.excess, let budget = run.recipe.watch?.forgettingBudget {
+      return "the general loss rose by \(excess) nats a label, more than the forgetting budget of \(budget)"
+    }
+    return "the held-out loss did not improve in \(state.stopping.waited) evaluations; the best was after step \(state.stopping.bestStep)"
   }
 
-  /// The step whose weights had the lowest held-out loss, where early stopping watches it.
-  var bestStep: Int? { run.recipe.earlyStopping != nil && state.stopping.bestStep > 0 ? state.stopping.bestStep : nil }
+  /// The step whose weights are exported in place of the last: of the lowest held-out loss under early stopping, or of the best watched point.
+  var bestStep: Int? {
+    let step = run.recipe.earlyStopping != nil ? state.stopping.bestStep : run.recipe.watch?.keep == .best ? state.watch?.bestStep ?? 0 : 0
+    return step > 0 ? step : nil
+  }
 
-  /// Puts the weights of the lowest held-out loss into the model, where early stopping watches it; the step they are of.
+  /// Puts the best weights into the model; the step they are of.
   func takeBest() throws -> Int {
     guard let best = bestStep, best != state.step else { return state.step }
     let checkpoint = try checkpoints.checkpoint(step: best)

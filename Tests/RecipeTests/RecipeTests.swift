@@ -53,6 +53,28 @@ struct RecipeTests {
   }
 }
 
+struct WatchKeyTests {
+  @Test func watchReadsItsDefaultsAndSaysWhatDoesNotFit() throws {
+    let watch = try #require(Recipe(RecipeTests.with(("watch", ["general": "g.jsonl", "domain": ["a.jsonl", "b.jsonl"]]))).watch)
+    #expect(watch.general.flatMap(\.paths) == ["g.jsonl"] && watch.domain.flatMap(\.paths) == ["a.jsonl", "b.jsonl"])
+    #expect(watch.items == 64 && watch.every == .auto && watch.share == 0.03 && watch.keep == .best && watch.tradeOff == 0.5 && watch.forgettingBudget == nil)
+    let fixed = try #require(Recipe(RecipeTests.with(("watch", ["general": "g", "domain": "d", "every": 20]))).watch)
+    #expect(fixed.every == .steps(20) && fixed.share == nil)
+    #expect(
+      RecipeTests.complaints(RecipeTests.with(
+        ("watch", ["general": "g", "every": 5, "share": 0.1, "trade_off": 2, "forgetting_budget": 0, "keep": "last", "domane": "d"]), ("evaluate", "u.jsonl"), ("early_stopping", 2))) == [
+        "watch.domain: is required: at least one",
+        "watch.share: is read only with every: auto",
+        "watch.keep: last is not valid; one of best, none is; did you mean best?",
+        "watch.trade_off: 2 is not valid; a number between 0 and 1 is",
+        "watch.forgetting_budget: 0 is not valid; a number above 0 is",
+        "watch.keep: is best, but early_stopping says which weights `final` holds; say keep: none, or take early_stopping out",
+        "watch.domane: no such key; did you mean watch.domain?",
+      ])
+    #expect(RecipeTests.complaints(RecipeTests.with(("watch", ["general": "g", "domain": "d", "every": 0]))) == ["watch.every: 0 is not valid; auto, or a whole number at least 1 is"])
+  }
+}
+
 /// Every key of the table, changed, changes what was read.
 struct EveryKeyTests {
   /// Path → another valid value. `schedule.decay` is tried under its own kind.
@@ -86,6 +108,13 @@ struct EveryKeyTests {
     "checkpoint.keep": "3", "artifacts": "a", "report_every": "1", "output": "runs/x",
     "search.speciality[].path": "d2.jsonl", "search.speciality[].name": "domain", "search.speciality[].measure": "likelihood",
     "search.versatility[].path": "g2.jsonl", "search.versatility[].name": "general", "search.versatility[].measure": "choice",
+    "watch.general[].path": "g2.jsonl", "watch.general[].name": "old", "watch.general[].fields": "{text: body}", "watch.general[].template": "chat",
+    "watch.general[].variables": "{day: 1}", "watch.general[].format": "messages", "watch.general[].train_on": "completion", "watch.general[].turns": "split",
+    "watch.general[].share": "0.5", "watch.general[].examples": "50", "watch.general[].tokens": "500",
+    "watch.domain[].path": "d3.jsonl", "watch.domain[].name": "new", "watch.domain[].fields": "{text: body}", "watch.domain[].template": "chat",
+    "watch.domain[].variables": "{day: 1}", "watch.domain[].format": "messages", "watch.domain[].train_on": "completion", "watch.domain[].turns": "split",
+    "watch.domain[].share": "0.5", "watch.domain[].examples": "50", "watch.domain[].tokens": "500",
+    "watch.items": "9", "watch.every": "7", "watch.share": "0.1", "watch.keep": "best", "watch.trade_off": "0.7", "watch.forgetting_budget": "0.2",
     "export": "delta", "search.items": "50", "search.answer_tokens": "8", "search.probe_budget": "0.2", "search.dv": "0.5", "search.es": "0.1",
     "search.max_runs": "9", "search.budget": "3", "search.finalists": "2", "search.controls": "1", "search.hold": "[norms]",
   ]
@@ -103,7 +132,7 @@ struct EveryKeyTests {
 
   static let base: JSONObject = RecipeTests.with(
     ("evaluate", ["data": "u.jsonl"]), ("early_stopping", [:]), ("schedule", ["kind": "warmup_stable_decay"]),
-    ("search", ["speciality": "d.jsonl", "versatility": "g.jsonl"]))
+    ("search", ["speciality": "d.jsonl", "versatility": "g.jsonl"]), ("watch", ["general": "g.jsonl", "domain": "d2.jsonl", "keep": "none"]))
 
   @Test func table() {
     let paths = Recipe.documentation().split(separator: "\n").filter { $0.hasPrefix("| `") }
@@ -116,6 +145,7 @@ struct EveryKeyTests {
   func changes(_ path: String) throws {
     var base = Self.base
     if path.hasPrefix("dpo.") { base["objective"] = "dpo" }
+    if path == "watch.keep" { base["early_stopping"] = nil }
     let before = try Recipe(base)
     let key = path.split(separator: "[]").joined(separator: "[0]")
     let after = try before.applying(overrides: [(key, try #require(Self.others[path]))])

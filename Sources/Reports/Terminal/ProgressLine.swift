@@ -1,5 +1,5 @@
 /// How far a run is, in one line.
-public struct ProgressLine: Sendable, Hashable {
+public struct ProgressLine: Sendable {
   /// Steps done.
   public var step: Int
   /// Steps of the whole run.
@@ -8,14 +8,17 @@ public struct ProgressLine: Sendable, Hashable {
   public var loss: Double?
   /// nil where nothing was timed.
   public var tokensPerSecond: Double?
+  /// How far the watched losses are from where they began, what is learned first; nil where nothing is watched.
+  public var watched: (domain: Double, general: Double)?
   /// nil where it cannot be told; not shown after the last step.
   public var secondsLeft: Double?
 
-  public init(step: Int, of steps: Int, loss: Double? = nil, tokensPerSecond: Double? = nil, secondsLeft: Double? = nil) {
+  public init(step: Int, of steps: Int, loss: Double? = nil, tokensPerSecond: Double? = nil, watched: (domain: Double, general: Double)? = nil, secondsLeft: Double? = nil) {
     self.step = step
     self.steps = steps
     self.loss = loss
     self.tokensPerSecond = tokensPerSecond
+    self.watched = watched
     self.secondsLeft = secondsLeft
   }
 
@@ -36,6 +39,7 @@ public struct ProgressLine: Sendable, Hashable {
     var facts: [String] = []
     if let loss { facts.append("loss " + Numbers.fixed(loss, 4)) }
     if let tokensPerSecond { facts.append(Numbers.compact(tokensPerSecond) + " tok/s") }
+    if let watched { facts.append("domain \(Numbers.change(watched.domain, 3)) general \(Numbers.change(watched.general, 3))") }
     if step < steps, let secondsLeft { facts.append(Numbers.duration(secondsLeft) + " left") }
     let line = ([place, bar] + facts).joined(separator: "  ")
     return line.displayWidth <= width ? line : ([place] + facts).joined(separator: "  ").cut(to: width)

@@ -41,6 +41,8 @@ public struct Recipe: Sendable {
   public let device: Device
   public let evaluate: EvaluateRecipe?
   public let earlyStopping: EarlyStopping?
+  /// What is looked at while the run goes on; nil: nothing.
+  public let watch: WatchRecipe?
   public let checkpoint: CheckpointRecipe
   /// Folder of what preparations found; nil: `artifacts` beside the run's folder.
   public let artifacts: String?
@@ -129,6 +131,7 @@ public struct Recipe: Sendable {
     device = reader.value("device", default: .cpu, doc: "Where the arithmetic runs.")
     evaluate = reader.optionalSection("evaluate", shorthand: "data", EvaluateRecipe.init)
     earlyStopping = reader.optionalSection("early_stopping", shorthand: "patience", EarlyStopping.init)
+    watch = reader.optionalSection("watch", WatchRecipe.init)
     checkpoint = reader.section("checkpoint", shorthand: "every", CheckpointRecipe.init)
     artifacts = reader.optional(
       "artifacts", otherwise: "`artifacts` beside the run's folder",
@@ -143,6 +146,9 @@ public struct Recipe: Sendable {
     if export == .delta, initialize == .random { reader.complain("export", "is delta, but a model from random weights has no base to lay it over") }
     if earlyStopping != nil, evaluate == nil, !reader.isDocumenting {
       reader.complain("early_stopping", "needs `evaluate`: there is no held-out loss to watch")
+    }
+    if earlyStopping != nil, watch?.keep == .best, !reader.isDocumenting {
+      reader.complain("watch.keep", "is best, but early_stopping says which weights `final` holds; say keep: none, or take early_stopping out")
     }
   }
 
