@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Half Fine-Tuning's claims about sequences of tasks (H4, H5, H6, H7, H9), on the little world: three tasks one after another.
+"""Claims about sequences of tasks, on the little world with three tasks one after another: Half Fine-Tuning's (H4, H5, H6, H7, H9), and what the methods
+made for sequences (online EWC, SI, RWalk, MAS, O-LoRA) keep of the tasks before.
 
-usage: Scripts/claims_stages.py [--work FOLDER] [--points FILE] [--seeds 1,2,3] [--rate 3e-4] [--steps 100] [--items 60] [--only NAME,…] [--table-only]
+usage: Scripts/claims_stages.py [--work FOLDER] [--points FILE] [--seeds 1,2,3] [--rate 5e-4] [--adapter-rate 3e-3] [--steps 160] [--items 60] [--only NAME,…] [--table-only]
 
 Every arm is a recipe with `stages` (clinic, court, machine). The table gives average performance over the three tasks after the last stage,
 backward transfer (over the tasks taught before the last) and the change of general tests, in points of exact match: means over
@@ -14,8 +15,9 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--work", default=os.path.join(root, "runs", "claims-stages"))
 parser.add_argument("--points", default=os.path.join(root, "Docs", "evidence", "claims-stages.jsonl"))
 parser.add_argument("--seeds", default="1,2,3")
-parser.add_argument("--rate", default="3e-4")
-parser.add_argument("--steps", type=int, default=100)
+parser.add_argument("--rate", default="5e-4")
+parser.add_argument("--adapter-rate", default="3e-3")
+parser.add_argument("--steps", type=int, default=160)
 parser.add_argument("--items", type=int, default=60)
 parser.add_argument("--only", default="")
 parser.add_argument("--holdfast", default=os.path.join(root, "holdfast"))
@@ -26,6 +28,9 @@ work = os.path.abspath(arguments.work)
 world = f"{work}/world"
 tasks, general = ["clinic", "court", "machine"], ["facts", "sums", "stories"]
 old = f"{{path: {world}/pretraining.jsonl, name: general, format: prompt_completion, share: 0.1, train_on: all}}"
+
+
+mas_data = f", data: {{path: {world}/pretraining.jsonl, format: prompt_completion, train_on: all}}, examples: 500, length: 128"
 
 
 def half(knobs=""):
@@ -39,7 +44,11 @@ arms = {
     "half, 0.6": (half("ratio: 0.6"), False), "half, 0.75": (half("ratio: 0.75"), False), "half, one draw": (half("redraw: never"), False),
     "half, no embeddings": (half("embeddings: freeze, final_norm: freeze"), False), "full, replay": ("full", True), "half, replay": ("half", True),
     "random_subset 0.55": ("{random_subset: {share: 0.55}}", False),
+    "lora": ("full", False, "adapter: {lora: {rank: 8}}"), "olora": ("olora", False, "adapter: {lora: {rank: 8}}"),
 }
+for name in ["online_ewc", "si", "rwalk", "mas"]:
+    for strength in [1, 30]:
+        arms[f"{name} {strength}"] = (f"{{{name}: {{lambda: {strength}{mas_data if name == 'mas' else ''}}}}}", False)
 if arguments.only:
     arms = {n: a for n, a in arms.items() if any(n == o for o in arguments.only.split(","))}
 
@@ -51,17 +60,20 @@ def rows(of_matrix):
     return {cell["score"]: cell["value"] for cell in of_matrix}
 
 
-def recipe(method, replays, seed):
+def recipe(method, replays, lines, seed):
     stages = []
     for at, task in enumerate(tasks):
         sources = [f"{{path: {world}/{task}.train.jsonl, format: prompt_completion, examples: 1500}}"]
         if replays:
             sources += [old] + [f"{{path: {world}/{t}.train.jsonl, format: prompt_completion, share: 0.05}}" for t in tasks[:at]]
-        stages.append(f"  - {{name: {task}, data: [{', '.join(sources)}], test: {{path: {world}/{task}.few.jsonl}}}}")
+        # Of O-LoRA the first task has nothing to stay apart from.
+        first = ", method: full" if method == "olora" and at == 0 else ""
+        stages.append(f"  - {{name: {task}, data: [{', '.join(sources)}], test: {{path: {world}/{task}.few.jsonl}}{first}}}")
     tests = ", ".join(f"{f}: {{path: {world}/{f}.few.jsonl}}" for f in general)
     return f"""model: {arguments.model}
 method: {method}
-learning_rate: {float(arguments.rate)}
+{lines}
+learning_rate: {float(lines and arguments.adapter_rate or arguments.rate)}
 sequence_length: 128
 batch: {{rows: 8}}
 steps: {arguments.steps}
@@ -95,11 +107,11 @@ if not arguments.table_only:
             with open(f"{world}/{family}.test.jsonl") as long, open(f"{world}/{family}.few.jsonl", "w") as few:
                 few.writelines(long.readlines()[: arguments.items])
     for seed in seeds:
-        for arm, (method, replays) in arms.items():
+        for arm, (method, replays, *lines) in arms.items():
             if key(arm, seed) in known:
                 continue
             shutil.rmtree(f"{work}/run", ignore_errors=True)
-            text = recipe(method, replays, seed)
+            text = recipe(method, replays, "".join(lines), seed)
             with open(f"{work}/recipe.yaml", "w") as file:
                 file.write(text)
             done = subprocess.run([arguments.holdfast, "tune", f"{work}/recipe.yaml"], capture_output=True, text=True)

@@ -65,7 +65,7 @@ struct FrontierCommand: ParsableCommand {
       }
       if case .failed(let count) = ending { failures = count }
       if ending == .interrupted {
-        printError("interrupted after \(frontier.done) of \(frontier.plan.points.count) points; go on with: holdfast frontier \(study) --output \(frontier.output)")
+        printError("interrupted after \(frontier.done) of \(frontier.due.count) points; go on with: holdfast frontier \(study) --output \(frontier.output)")
         throw ExitCode(ThisProcess.interruptedStatus)
       }
     }
@@ -77,7 +77,7 @@ struct FrontierCommand: ParsableCommand {
     try report.write()
     print(asJSON ? report.json.text() : report.terminal(width: Terminal.width, colour: Terminal.hasColour))
     if failures > 0 {
-      printError("\(failures) of \(frontier.plan.points.count) points failed; the same command tries them again")
+      printError("\(failures) of \(frontier.due.count) points failed; the same command tries them again")
       throw ExitCode(1)
     }
   }
@@ -90,11 +90,12 @@ private final class FrontierConsole: RunObserver {
 
   /// Runs times seconds, before anything runs.
   static func budget(_ frontier: Frontier) -> String {
-    let all = frontier.plan.points, left = all.count - frontier.done
+    let all = frontier.due, left = all.count - frontier.done
     let runs = all.count { $0.parent == nil }
     var words = "\(frontier.study.name): \(all.count) points: \(runs) runs"
     if runs < all.count { words += " and \(all.count - runs) blends of their models" }
     words += ", \(frontier.study.seeds.count) \(frontier.study.seeds.count == 1 ? "seed" : "seeds")"
+    if frontier.study.otherSeeds == .chosen, all.count == frontier.plan.points.count { words += ", fewer when the first has chosen" }
     if frontier.done > 0 { words += "; \(frontier.done) are there" }
     if left == 0 { return words }
     if let seconds = frontier.secondsLeft {
@@ -108,7 +109,7 @@ private final class FrontierConsole: RunObserver {
 
   static func plan(_ frontier: Frontier) -> String {
     var table = Table(columns: [.init(""), .init("method", .left), .init("trial", .left), .init("seed"), .init("", .left)])
-    for (number, entry) in frontier.plan.points.enumerated() {
+    for (number, entry) in frontier.due.enumerated() {
       let knob = frontier.study.methods.first { $0.name == entry.method }?.knob
       table.add([
         .init("\(number + 1)"), .init(entry.method, .strong), .init(entry.trial.label(knob: knob)), .init("\(entry.seed)"),

@@ -103,7 +103,7 @@ struct FrontierReport {
     }
     var out: [Page.KeyValue] = [
       .init("study", "\(Files.name(of: studyFile)), SHA-256 \(try ContentHash.of(file: studyFile))"),
-      .init("points", "\(frontier.done) of \(frontier.plan.points.count), SHA-256 of their recipes, data and model in points.jsonl"),
+      .init("points", "\(frontier.done) of \(frontier.due.count), SHA-256 of their recipes, data and model in points.jsonl"),
       .init("seeds", frontier.study.seeds.map(String.init).joined(separator: ", ")),
       .init("Holdfast", distinct(\.code)), .init("libtorch", distinct(\.libtorch)), .init("processor", distinct(\.processor)),
       .init("threads", distinct { "\($0.threads)" }),

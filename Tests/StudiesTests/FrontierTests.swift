@@ -111,6 +111,30 @@ import Testing
     #expect(other.done == 0 && other.points[other.plan.base] != nil)
   }
 
+  /// Seeds after the first repeat only what the first one chose; the second half costs less and every method is judged by all seeds.
+  @Test func otherSeedsRepeatWhatWasChosen() throws {
+    let folder = Self.root + "/.build/frontier-chosen-test"
+    try Files.remove(folder)
+    defer { try? Files.remove(folder) }
+    func task(_ name: String) -> String { "[{name: \(name), validation: \(folder)/\(name).validation.jsonl, test: \(folder)/\(name).test.jsonl, format: prompt_completion}]" }
+    let changes = ["other_seeds": "chosen", "new": task("clinic"), "old": task("sums"), "targets": "[0.5]", "seeds": "[1, 2, 3]"]
+    var frontier = try frontier(study(folder, changes), folder + "/a")
+    #expect(frontier.plan.points.count == 27 && frontier.due.count == 27)
+    let (ending, labels) = try run(&frontier, Observer())
+    #expect(ending == .finished && labels.count == frontier.due.count && frontier.done == labels.count)
+    let first = labels.filter { $0.hasSuffix("seed 1") }, second = labels.filter { $0.hasSuffix("seed 2") }
+    #expect(first.count == 9 && (3...6).contains(second.count), "\(labels)")
+    #expect(second == labels.filter { $0.hasSuffix("seed 3") }.map { $0.dropLast() + "2" })
+    let summary = try #require(frontier.summary())
+    #expect(summary.done == summary.planned && summary.measures[0].arms.count == 3)
+    for arm in summary.measures[0].arms { #expect(arm.targets[0].seeds == 3 && arm.ends.count < 3, "\(arm.name)") }
+    // What every method was judged by at the first seed alone is among what was repeated.
+    let trial = try #require(summary.measures[0].arms[1].targets[0].trial)
+    #expect(second.contains("l2, \(trial), seed 2"))
+    #expect(try run(&frontier, Observer()).labels == [])
+    #expect(throws: Problems.self) { try self.frontier(self.study(folder, ["other_seeds": "chosen"]), folder + "/b") }
+  }
+
   @Test func theBudgetEndsItBetweenPoints() throws {
     let folder = Self.root + "/.build/frontier-budget-test"
     try Files.remove(folder)
@@ -159,7 +183,19 @@ import Testing
       "methods": "[full, {name: k, method: {kll: {}}}, {name: l2, method: {l2: {lambda: 1}}, rates: [1e-3, 1e-4, 1e-5], seed: 3}, {name: w, after: ful, blend: interpolate, strengths: [2]}]",
       "reference": "fulll",
     ])
-    for words in ["fulll; did you mean full?"] { #expect(many.contains(words), "\(many)") }
+    #expect(many.contains("fulll; did you mean full?"), "\(many)")
+    // A key, a missing file, an empty one, a rate too few, items that are trained on and a suite that is not there: one round.
+    try Files.writeAtomically("", to: folder + "/empty.jsonl")
+    let round = try complaints([
+      "rates": "[1e-3, 3e-4]", "every": "often", "reference": "fulll",
+      "old": "[{name: facts, validation: \(folder)/none.jsonl, test: \(folder)/empty.jsonl, format: prompt_completion, measure: [los]}]",
+      "new": "[{name: clinic, validation: \(folder)/clinic.validation.jsonl, test: \(folder)/clinic.jsonl, format: prompt_completion}]",
+      "suite": "{validation: \(folder)/no-suite.yaml, test: \(folder)/no-suite.yaml}",
+    ])
+    for words in [
+      "every", "los is not valid", "did you mean loss?", "none.jsonl: no such file", "empty.jsonl has no rows", "rates: two of at least three",
+      "60 of its rows are trained on", "no-suite.yaml", "reference: there is no method fulll; did you mean full?",
+    ] { #expect(round.contains(words), "lacks \(words): \(round)") }
     let more = try complaints([
       "rates": "[1e-3, 3e-4]", "old": "[{name: facts, validation: \(folder)/none.jsonl, test: \(folder)/sums.test.jsonl, format: prompt_completion}]",
       "methods": "[full, {name: k, method: {kll: {}}}, {name: l2, method: {l2: {lambda: 1}}, rates: [1e-3, 1e-4, 1e-5], seed: 3}, {name: w, after: ful, blend: interpolate, strengths: [2]}]",

@@ -45,12 +45,18 @@ public final class KeyReader {
 
   /// Reads a whole configuration. Throws every complaint about it at once.
   public static func read<T>(_ source: KeySource, _ body: (KeyReader) -> T) throws(Problems) -> (T, resolved: JSONObject) {
+    let read = attempt(source, body)
+    try read.problems.check()
+    return (read.value, read.resolved)
+  }
+
+  /// Reads a whole configuration, with placeholders where it is wrong, for whoever has more to complain of than keys.
+  public static func attempt<T>(_ source: KeySource, _ body: (KeyReader) -> T) -> (value: T, resolved: JSONObject, problems: Problems) {
     let log = KeyLog(source: source)
     let reader = KeyReader(source.object, path: "", log: log)
     let value = body(reader)
     reader.finish()
-    try log.problems().check()
-    return (value, reader.resolved)
+    return (value, reader.resolved, log.problems())
   }
 
   /// The keys that a body reads, in its order, for a table.

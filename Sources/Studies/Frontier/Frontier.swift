@@ -50,6 +50,8 @@ public struct Frontier {
   public let warnings: [String]
   private let scorer: FrontierScorer
   private let model: String
+  /// Keys of points whose run failed in this call.
+  private var failed: Set<String> = []
 
   /// Reads and checks all that can be known before the first run.
   ///
@@ -76,10 +78,9 @@ public struct Frontier {
         for words in error.complaints { problems.add("methods: \(method.name): \(words)") }
       }
       let data = try study.recipe(method, FrontierTrial(rate: 1), seed: 0).data
-      for path in data.flatMap(\.paths) where !training.contains(path) && Files.exists(path) && !Files.isFolder(path) { training.append(path) }
+      for path in data.flatMap(\.paths) where !training.contains(path) { training.append(path) }
     }
-    let overlap = try FrontierOverlap.complaints(items: study.tasks.flatMap { [$0.validation, $0.test] }, training: training)
-      + scorer.overlaps(training: training)
+    let overlap = try study.trainedItems(among: training, scorer)
     if !study.allowsTrainedItems { for words in overlap { problems.add(words) } }
     warnings = study.allowsTrainedItems ? overlap : []
     try problems.check()
@@ -94,7 +95,37 @@ public struct Frontier {
   }
 
   /// Points that are there.
-  public var done: Int { plan.points.count { points[$0.key] != nil } }
+  public var done: Int { due.count { points[$0.key] != nil } }
+
+  /// Points that are made: with `other_seeds: chosen` those of other seeds only where the first seed chose their trial. Before the
+  /// first seed is done nothing is chosen, and all count.
+  public var due: [FrontierPlan.Point] {
+    guard study.otherSeeds == .chosen, let first = study.seeds.first, let chosen = chosen(at: first) else { return plan.points }
+    return plan.points.filter { $0.seed == first || chosen[$0.method]?.contains($0.trial) == true }
+  }
+
+  /// The trials of each method that validation chooses for the targets at one seed, or the one that comes furthest; nil while runs of that seed are missing.
+  private func chosen(at seed: Int) -> [String: Set<FrontierTrial>]? {
+    let entries = plan.points.filter { $0.seed == seed }
+    guard entries.allSatisfy({ points[$0.key] != nil || failed.contains($0.key) }), let base = points[plan.base]?.stations.first,
+      let measure = analysis(.loss, lossEntries, base, seeds: [seed])?.measure()
+    else { return nil }
+    var chosen: [String: Set<FrontierTrial>] = [:]
+    for arm in measure.arms {
+      let method = study.methods.first { $0.name == arm.name }!
+      var labels = arm.targets.compactMap(\.trial)
+      if labels.isEmpty { labels = [arm.ends.max { $0.new < $1.new }?.trial].compactMap { $0 } }
+      let trials = entries.filter { $0.method == arm.name && labels.contains($0.trial.label(knob: method.knob)) }.map(\.trial)
+      chosen[arm.name, default: []].formUnion(trials)
+      // A blend wants the run that it is made of.
+      if let parent = method.after { chosen[parent, default: []].formUnion(trials) }
+    }
+    return chosen
+  }
+
+  private var lossEntries: [FrontierScorer.Entry] {
+    study.lossTasks.map { .init(name: $0.name, isNew: $0.isNew, weight: 1, higherIsBetter: false, isShare: false, unit: "nats a label", count: 0) }
+  }
 
   /// What is known of the time a point takes, by method: from the points that are there.
   public var secondsLeft: Double? {
@@ -107,7 +138,7 @@ public struct Frontier {
     }
     guard !sums.isEmpty else { return nil }
     let all = sums.values.reduce((0.0, 0)) { ($0.0 + $1.seconds, $0.1 + $1.count) }
-    return plan.points.filter { points[$0.key] == nil }.reduce(0) { sum, entry in
+    return due.filter { points[$0.key] == nil }.reduce(0) { sum, entry in
       sum + (sums[entry.method].map { $0.seconds / Double($0.count) } ?? all.0 / Double(all.1))
     }
   }
@@ -121,19 +152,25 @@ public struct Frontier {
     let runs = FrontierRuns(
       study: study, plan: plan, output: output, model: model, scorer: scorer, surroundings: surroundings, doors: doors, observer: observer)
     let began = surroundings.now()
-    var failed: Set<String> = []
+    failed = []
     if points[plan.base] == nil {
       try onEvent(.measuringBase)
       try points.add(runs.base())
     }
     guard let base = points[plan.base]?.stations.first else { throw Problems(points.path, ["the base's point has no numbers; remove its line"]) }
-    for (number, entry) in plan.points.enumerated() where points[entry.key] == nil {
+    var due = plan.points, knowsDue = false
+    for entry in plan.points where points[entry.key] == nil {
+      if !knowsDue, entry.seed != study.seeds.first {
+        due = self.due
+        knowsDue = true
+      }
+      if !due.contains(entry) { continue }
       if doors.isStopped() { return .interrupted }
       if let budget = study.budget, surroundings.now() - began > budget {
-        try onEvent(.outOfBudget(left: plan.points.count { points[$0.key] == nil }))
+        try onEvent(.outOfBudget(left: due.count { points[$0.key] == nil }))
         return .outOfBudget
       }
-      try onEvent(.running(entry, number: number + 1, of: plan.points.count, secondsLeft: secondsLeft))
+      try onEvent(.running(entry, number: due.firstIndex(of: entry)! + 1, of: due.count, secondsLeft: secondsLeft))
       let found: FrontierPoint?
       do {
         if let parent = entry.parent.flatMap({ key in plan.points.first { $0.key == key } }) {
@@ -179,21 +216,18 @@ public struct Frontier {
   public func summary() -> FrontierSummary? {
     guard let base = points[plan.base]?.stations.first else { return nil }
     var measures: [FrontierSummary.Measure] = []
-    let losses = study.lossTasks.map {
-      FrontierScorer.Entry(name: $0.name, isNew: $0.isNew, weight: 1, higherIsBetter: false, isShare: false, unit: "nats a label", count: 0)
-    }
-    for (kind, tasks) in [(FrontierSummary.Measure.Kind.loss, losses), (.score, scorer.entries)] where !tasks.isEmpty {
+    for (kind, tasks) in [(FrontierSummary.Measure.Kind.loss, lossEntries), (.score, scorer.entries)] where !tasks.isEmpty {
       if let found = analysis(kind, tasks, base)?.measure() { measures.append(found) }
     }
     guard !measures.isEmpty else { return nil }
     if study.leadsWithScores { measures.sort { $0.kind == .score && $1.kind != .score } }
     return FrontierSummary(
-      name: study.name, reference: study.reference, seeds: study.seeds, done: done, planned: plan.points.count, measures: measures, costs: costs(),
+      name: study.name, reference: study.reference, seeds: study.seeds, done: done, planned: due.count, measures: measures, costs: costs(),
       recommendation: FrontierAdvice.of(measures[0], reference: study.reference))
   }
 
   private func analysis(
-    _ kind: FrontierSummary.Measure.Kind, _ tasks: [FrontierScorer.Entry], _ base: FrontierStation
+    _ kind: FrontierSummary.Measure.Kind, _ tasks: [FrontierScorer.Entry], _ base: FrontierStation, seeds: [Int]? = nil
   ) -> FrontierAnalysis? {
     let new = tasks.filter(\.isNew), old = tasks.filter { !$0.isNew }
     /// More is better: what is better where it is less is turned round.
@@ -208,7 +242,7 @@ public struct Frontier {
     }
     guard let start = stop(base) else { return nil }
     let ways = study.methods.map { method -> FrontierWays in
-      let entries = plan.points.filter { $0.method == method.name }
+      let entries = plan.points.filter { $0.method == method.name && seeds?.contains($0.seed) != false }
       var trials: [(label: String, bySeed: [Int: FrontierWay])] = []
       func add(_ label: String, _ seed: Int, _ stops: [FrontierStop]) {
         if !trials.contains(where: { $0.label == label }) { trials.append((label, [:])) }
@@ -234,6 +268,8 @@ public struct Frontier {
           }
         }
       }
+      // Trials that were not chosen stand at one seed only and would leave the others without theirs.
+      if study.otherSeeds == .chosen, let most = trials.map(\.bySeed.count).max() { trials.removeAll { $0.bySeed.count < most } }
       return FrontierWays(name: method.name, trials: trials)
     }
     var analysis = FrontierAnalysis(

@@ -11,6 +11,8 @@ struct FrontierIdentity {
   mutating func hash(_ recipe: JSONObject, beside other: JSON) throws -> String {
     var recipe = recipe
     for key in Self.places { recipe[key] = nil }
+    // A knob that is off says nothing: a later version's new one does not make points of earlier ones unknown.
+    recipe = JSON.object(recipe).said.object ?? recipe
     return ContentHash.of(try JSON.array([contents(.object(recipe)), contents(other)]).sorted.text())
   }
 
@@ -67,6 +69,16 @@ struct FrontierIdentity {
 }
 
 extension JSON {
+  /// Without members that are null or empty.
+  fileprivate var said: JSON {
+    switch self {
+    case .object(let object):
+      .object(JSONObject(object.members.map { ($0, $1.said) }.filter { $1 != .null && $1.array?.isEmpty != true && $1.object?.isEmpty != true }))
+    case .array(let list): .array(list.map(\.said))
+    default: self
+    }
+  }
+
   /// Members of objects in the order of their names.
   fileprivate var sorted: JSON {
     switch self {

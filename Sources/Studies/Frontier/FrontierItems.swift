@@ -17,6 +17,8 @@ struct FrontierItems {
       let measures = task.measures.filter { $0 != .loss }
       return measures.compactMap { measure -> FrontierItems? in
         func items(_ path: String) -> [EvaluationItem]? {
+          // A missing file is said by the study itself.
+          guard Files.exists(path) else { return nil }
           do {
             let items = try ItemFile.read(path, needsOptions: measure == .choice)
             if items.count < 2 { problems.add("\(path) has one item, and one says nothing of its error") }

@@ -1,4 +1,5 @@
 public import HoldfastBasics
+internal import HoldfastDatasets
 internal import HoldfastMethods
 internal import HoldfastTraining
 
@@ -11,6 +12,9 @@ public struct FrontierStudy: Sendable {
     /// Share of items, at a run's end.
     case exactMatch = "exact_match", choice, likelihood
   }
+
+  /// What seeds after the first repeat.
+  public enum OtherSeeds: String, KeyChoice { case all, chosen }
 
   /// What is measured, where it decides and where it is reported.
   public struct Task: Sendable, Hashable {
@@ -53,6 +57,7 @@ public struct FrontierStudy: Sendable {
   public let name: String
   public let methods: [Method]
   public let seeds: [Int]
+  public let otherSeeds: OtherSeeds
   public let tasks: [Task]
   public let suite: Suites?
   /// Steps between measurements of the loss.
@@ -114,14 +119,12 @@ public struct FrontierStudy: Sendable {
     }
     shared = KeySource(subject: subject, object: object, lines: lines, overrides: ofRecipe)
     self.subject = subject
-    let read: Keys
-    do throws(Problems) { read = try KeyReader.read(source, { Keys($0, lines: source.lines) }).0 } catch {
-      for words in error.complaints { problems.add(words) }
-      throw problems
-    }
+    let (read, _, wrong) = KeyReader.attempt(source) { Keys($0, lines: source.lines) }
+    for words in wrong.complaints { problems.add(words) }
     name = read.name
     methods = read.methods
     seeds = read.seeds
+    otherSeeds = read.otherSeeds
     tasks = read.tasks
     suite = read.suite
     targets = read.targets
@@ -136,8 +139,34 @@ public struct FrontierStudy: Sendable {
     output = read.output
     allowsTrainedItems = read.allowsTrainedItems
     every = read.every ?? max(1, (ofRecipe["steps"]?.value ?? object["steps"] ?? .null).int.map { $0 / 25 } ?? 50)
-    check(read, &problems)
+    var found = Problems(subject)
+    check(read, &found)
+    // Where a key could not be read its placeholder is missing too; that is said already.
+    for words in found.complaints where wrong.isEmpty || !words.contains(": is required") { problems.add(words) }
+    if !problems.isEmpty {
+      // What lies behind the paths as well, so that one round of mending is enough.
+      var items = Problems(subject)
+      let scorer = FrontierScorer(self, &items)
+      for words in try items.complaints + (allowsTrainedItems ? [] : trainedItems(among: trainingFiles(), scorer)) { problems.add(words) }
+    }
     try problems.check()
+  }
+
+  /// Files that a method's runs are trained on, as far as their recipes can be read.
+  private func trainingFiles() -> [String] {
+    var found: [String] = []
+    for method in methods where !method.isAfterTraining {
+      guard let recipe = try? recipe(method, FrontierTrial(rate: 1), seed: 0) else { continue }
+      for path in recipe.data.flatMap(\.paths) where !found.contains(path) { found.append(path) }
+    }
+    return found
+  }
+
+  /// What of the tasks' and the suites' items stands in these files of training data.
+  func trainedItems(among files: [String], _ scorer: FrontierScorer) throws -> [String] {
+    func readable(_ paths: [String]) -> [String] { paths.filter { Files.exists($0) && !Files.isFolder($0) } }
+    return try FrontierOverlap.complaints(items: readable(tasks.flatMap { [$0.validation, $0.test] }), training: readable(files))
+      + scorer.overlaps(training: readable(files))
   }
 
   private static let refusals = [
@@ -154,11 +183,11 @@ public struct FrontierStudy: Sendable {
     for (index, method) in methods.enumerated() {
       if methods[..<index].contains(where: { $0.name == method.name }) { problems.add("methods: \(method.name) stands twice") }
     }
-    guard let referenceMethod = methods.first(where: { $0.name == reference }) else {
+    let referenceMethod = methods.first { $0.name == reference }
+    if referenceMethod == nil, !methods.isEmpty {
       problems.add("reference: there is no method \(reference)" + (nearestName(to: reference, among: methods.map(\.name)).map { "; did you mean \($0)?" } ?? ""))
-      return
     }
-    if referenceMethod.isAfterTraining { problems.add("reference: \(reference) comes after training; the reference is trained") }
+    if referenceMethod?.isAfterTraining == true { problems.add("reference: \(reference) comes after training; the reference is trained") }
     if suite == nil, !tasks.contains(where: \.isNew) { problems.add("new: is required, or a suite: what tuning teaches") }
     if suite == nil, !tasks.contains(where: { !$0.isNew }) { problems.add("old: is required, or a suite: what the base could do before") }
     for (index, task) in tasks.enumerated() where tasks[..<index].contains(where: { $0.name == task.name }) {
@@ -168,6 +197,8 @@ public struct FrontierStudy: Sendable {
     for (kind, list) in [("loss", lossTasks), ("score", suite == nil ? scoreTasks : [])] where !list.isEmpty && Set(list.map(\.isNew)).count == 1 {
       problems.add("new, old: every \(kind) stands on one side, \(list.map(\.name).joined(separator: ", ")); it needs a task of the other to be compared with")
     }
+    if otherSeeds == .chosen, lossTasks.isEmpty { problems.add("other_seeds: chosen is by losses, along the run, and no task measures one") }
+    if otherSeeds == .chosen, !scoreTasks.isEmpty || suite != nil { problems.add("other_seeds: chosen leaves scores with one seed, since they are read over all rates; take all") }
     if Set(seeds).count != seeds.count { problems.add("seeds: one stands twice") }
     for method in methods {
       let place = "methods: \(method.name)"
@@ -200,8 +231,10 @@ public struct FrontierStudy: Sendable {
     }
     var missing: [String] = []
     for task in tasks {
-      if task.validation == task.test { problems.add("\(task.name): validation and test are one file, \(task.test); what chooses cannot judge") }
-      for path in [task.validation, task.test] where !Files.exists(path) && !missing.contains(path) { missing.append(path) }
+      if task.validation == task.test, !task.test.isEmpty { problems.add("\(task.name): validation and test are one file, \(task.test); what chooses cannot judge") }
+      for path in [task.validation, task.test] where !path.isEmpty && !missing.contains(path) {
+        if !Files.exists(path) { missing.append(path) } else if task.measures.contains(.loss), Self.isEmpty(path) { problems.add("\(task.name): \(path) has no rows") }
+      }
     }
     var said: Set<String> = []
     for method in trained where !method.rates.isEmpty {
@@ -216,6 +249,11 @@ public struct FrontierStudy: Sendable {
       }
     }
     for path in missing { problems.add("\(path): no such file") }
+  }
+
+  private static func isEmpty(_ path: String) -> Bool {
+    var rows = Rows([path])
+    return (try? rows.next()) == nil
   }
 
   /// The recipe of a run.

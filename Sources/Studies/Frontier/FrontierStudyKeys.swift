@@ -15,6 +15,7 @@ extension FrontierStudy {
     let answerTokens: Int
     let items: Int?
     let samples: Int
+    let otherSeeds: OtherSeeds
     let budget: Double?
     let keepsModels: Bool
     let points: String?
@@ -29,6 +30,9 @@ extension FrontierStudy {
       if !reader.isDocumenting, !reader.has("recipe") { reader.complain("recipe", "is required: what all methods share") }
       let rates: [Double]? = reader.optional("rates", otherwise: "each method's own", unit: "per step", doc: "Learning rates that every method tries; at least three.")
       seeds = reader.required("seeds", as: [Int].self, doc: "Of data order and of what methods draw; three or more give intervals.")
+      otherSeeds = reader.value(
+        "other_seeds", default: .all,
+        doc: "Whether seeds after the first repeat every trial, or only those that validation has chosen for the targets by then (of losses; about half the runs).")
       tasks =
         reader.list("new", shorthand: "name") { Self.task($0, isNew: true) }
         + reader.list("old", shorthand: "name") { Self.task($0, isNew: false) }
