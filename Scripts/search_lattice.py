@@ -27,6 +27,7 @@ parser.add_argument("--rate", type=float, default=1e-3)
 parser.add_argument("--probe", type=float, default=0.15)
 parser.add_argument("--dv", type=float, default=1.0)
 parser.add_argument("--es", type=float, default=0.03)
+parser.add_argument("--finalists", type=int, default=1, help="regions that are run in full; the best of these runs is the choice")
 parser.add_argument("--controls", type=int, default=0, help="random regions of equal size, run in full")
 parser.add_argument("--hold", default="", help="modules that no run trains, with commas (planted: embeddings,norms,final_norm)")
 parser.add_argument("--lattice", action="store_true", help="planted: run every node in full as well")
@@ -71,8 +72,9 @@ search:
   dv: {arguments.dv}
   es: {arguments.es}
   controls: {0 if "--lattice" in flags else arguments.controls}
-  budget: {4 + arguments.controls}
-  max_runs: {15 + arguments.controls}
+  finalists: {arguments.finalists}
+  budget: {3 + arguments.finalists + arguments.controls}
+  max_runs: {14 + arguments.finalists + arguments.controls}
 output: {output}
 """)
     run("search", recipe, *flags)

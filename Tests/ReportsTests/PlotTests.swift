@@ -62,4 +62,19 @@ struct PlotTests {
       #expect(places.allSatisfy { $0 >= -1e-9 && $0 <= 300 + 1e-9 })
     }
   }
+
+  /// Forty names at the ends of forty lines: all stand on the paper, a line's height apart.
+  @Test func manyNamesMakeThePaperLonger() throws {
+    let lines = (0..<40).map { Lines.Line("method \($0)", xs: [0, 1], ys: [0, -Double($0)]) }
+    let html = Page("many", sections: [Page.Section("", [.plot(.lines(Lines("many", x: Axis("x"), y: Axis("y"), lines: lines)))])]).html
+    let svg = try #require(html.split(separator: "<svg class=\"plot wide\"").dropFirst().first?.split(separator: "</svg>").first)
+    let box = try #require(svg.split(separator: "viewBox=\"0 0 720 ").last)
+    let height = try #require(Double(box.prefix { $0.isNumber || $0 == "." }))
+    let places = svg.split(separator: "<text ").filter { $0.contains(">method ") }.compactMap { text in
+      text.split(separator: " y=\"").dropFirst().first.flatMap { Double($0.prefix { $0.isNumber || $0 == "." }) }
+    }.sorted()
+    #expect(places.count == 40 && height > 640, "\(places.count) \(height)")
+    #expect(places.allSatisfy { $0 > 0 && $0 < height - 20 })
+    for (a, b) in zip(places, places.dropFirst()) { #expect(b - a > 15.5) }
+  }
 }

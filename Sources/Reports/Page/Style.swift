@@ -116,6 +116,7 @@ extension HTML {
       .plot.wide { display: none; }
       .plot.narrow { display: block; }
     }
+    @page { margin: 1.6cm; }
     @media print {
       body { font-size: 10.5pt; }
       main { max-width: none; padding: 0; }

@@ -11,12 +11,14 @@ extension Lines {
     let isDirect = widest <= paper.width * 0.3
     let rows = isDirect ? [] : Self.legend(named.map { lines[$0].label }, width: paper.width)
     let legendHeight = Double(rows.count) * 20
+    // Many names make the paper longer: they would run into the text below it.
+    let height = isDirect ? max(paper.height, 16 * Double(named.count) + 88) : paper.height
     let frame = Frame(
       paper, x: x, xs: lines.flatMap(\.xs), y: y,
       ys: lines.flatMap { line in
         line.ys.enumerated().flatMap { index, y in line.errors.map { [y - $0[index], y + $0[index]] } ?? [y] }
-      }, right: isDirect && widest > 0 ? widest + 18 : 16, xAir: 0)
-    var svg = SVG(width: paper.width, height: paper.height + legendHeight)
+      }, right: isDirect && widest > 0 ? widest + 18 : 16, height: height, xAir: 0)
+    var svg = SVG(width: paper.width, height: height + legendHeight)
     frame.draw(on: &svg)
     for (index, line) in lines.enumerated() {
       let series = series(index)

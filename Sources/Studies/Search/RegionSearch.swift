@@ -180,19 +180,21 @@ public struct RegionSearch {
       lenses.append(try work.lens(full[0].name, full[0].folder))
       if everything > 0 { lenses.append(try work.lens("everything", full[everything].folder)) }
     }
-    let chosen = walk.best
+    // What was run in full decides over what was probed.
+    let chosen = full.filter { run in walk.visited.contains { $0.node.label == run.name } }.max { ($0.uni, -$0.trainedFraction) < ($1.uni, -$1.trainedFraction) }
+      .flatMap { best in walk.visited.firstIndex { $0.node.label == best.name } } ?? walk.best
     let recipe = output + "/chosen.yaml"
     try Files.writeAtomically(try chosenRecipe(walk.visited[chosen].node).yaml, to: recipe)
-    try writeResult(walk, full, work)
+    try writeResult(walk, chosen, full, work)
     return Result(
       base: base, visited: walk.visited, chosen: chosen, full: full, lenses: lenses, runs: work.runs, cost: work.cost, ending: walk.ending,
       recipe: recipe, model: model, fractions: try Dictionary(uniqueKeysWithValues: walk.visited.map { ($0.node, try work.fraction(of: $0.node)) }))
   }
 
   /// What was chosen, for programs.
-  private func writeResult(_ walk: TreeWalk, _ full: [FullRun], _ work: SearchRuns) throws {
+  private func writeResult(_ walk: TreeWalk, _ chosen: Int, _ full: [FullRun], _ work: SearchRuns) throws {
     let json: JSON = [
-      "chosen": .string(walk.visited[walk.best].node.label), "runs": .integer(work.runs), "cost": .number(work.cost), "ending": .string(walk.ending),
+      "chosen": .string(walk.visited[chosen].node.label), "runs": .integer(work.runs), "cost": .number(work.cost), "ending": .string(walk.ending),
       "full": .array(full.map {
         [
           "name": .string($0.name), "speciality": .number(SearchScores.mean($0.scores.speciality).value),

@@ -60,7 +60,7 @@ public struct SearchRecipe: Sendable, Hashable {
       "es", default: 0.03, in: 0...1, unit: "share", doc: "A node is expanded if it keeps 1 − es of the speciality of full tuning's probe.")
     maxRuns = reader.value("max_runs", default: 15, in: 1..., unit: "runs", doc: "Probes and full runs at most.")
     budget = reader.value("budget", default: 4.0, in: Above(0.0), unit: "full runs", doc: "What all runs together may cost.")
-    finalists = reader.value("finalists", default: 1, in: 1..., unit: "regions", doc: "How many of the best are run in full, beside full tuning.")
+    finalists = reader.value("finalists", default: 1, in: 1..., unit: "regions", doc: "How many of the best are run in full, beside full tuning; the best of these runs is the choice.")
     controls = reader.value("controls", default: 0, in: 0..., unit: "regions", doc: "Random subsets of as many parameters as the winner's, run in full beside it.")
     hold = reader.value(
       "hold", default: [String](), doc: "Modules that no run trains, full tuning included, of `norms`, `embeddings`, `head` and `final_norm`: regions then compete with what they could be part of.")
