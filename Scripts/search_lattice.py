@@ -6,7 +6,7 @@
   ... planted --lattice                                    both: every node of a planted model's tree in full beside the search
 
 A planted model is the shipped one, made wider: sixteen new tokens differ in sixteen new channels of the residual stream only, and one
-layer's attention or MLP alone has a norm that lets these channels through. Everywhere else the norm's weights and the columns that
+layer's attention or MLP alone (with --plant layer both of them, and no other layer) has a norm that lets these channels through. Everywhere else the norm's weights and the columns that
 read the channels are zero together, so their gradients are exactly zero and stay so (what lower layers write into the channels can still
 be felt a little through the denominators of norms). Old text gives what it gave before. The skill is
 a table of the new tokens: a word for each. Embeddings and norms are held, as `hold` of the search does it.
@@ -30,6 +30,7 @@ parser.add_argument("--es", type=float, default=0.03)
 parser.add_argument("--finalists", type=int, default=1, help="regions that are run in full; the best of these runs is the choice")
 parser.add_argument("--controls", type=int, default=0, help="random regions of equal size, run in full")
 parser.add_argument("--hold", default="", help="modules that no run trains, with commas (planted: embeddings,norms,final_norm)")
+parser.add_argument("--plant", choices=["part", "layer"], default="part", help="planted: what can carry the skill, attention or MLP of a layer, or both of them")
 parser.add_argument("--lattice", action="store_true", help="planted: run every node in full as well")
 arguments = parser.parse_args()
 holdfast = os.environ.get("HOLDFAST", os.path.join(root, "holdfast"))
@@ -129,12 +130,15 @@ FILLERS = "the old young small big proud slow kind first second green black whit
 def planted(seed):
     """The shipped model with a part that alone can carry the skill: its folder, layer, kind and number of layers, and the skill's files."""
     layer, kind = [(1, "mlp"), (2, "attention"), (0, "mlp"), (3, "attention"), (2, "mlp"), (0, "attention"), (1, "attention"), (3, "mlp")][seed % 8]
-    folder = os.path.join(arguments.work, f"planted-{seed}")
+    if arguments.plant == "layer":
+        layer, kind = seed % 4, "attention + mlp"
+    mark = "layer-" if arguments.plant == "layer" else ""
+    folder = os.path.join(arguments.work, f"planted-{mark}{seed}")
     base = os.path.join(root, "World", "base")
     with open(os.path.join(base, "config.json")) as file:
         config = json.load(file)
     layers, old = config["num_hidden_layers"], config["hidden_size"]
-    domain = os.path.join(arguments.work, f"skill-{seed}")
+    domain = os.path.join(arguments.work, f"skill-{mark}{seed}")
     if os.path.isdir(folder):
         return folder, layer, kind, layers, domain
     generator = random.Random(seed)
@@ -145,7 +149,7 @@ def planted(seed):
     names = {"attention": ("input_layernorm", ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]), "mlp": ("post_attention_layernorm", ["mlp.gate_proj", "mlp.up_proj"])}
     for name, (shape, values) in list(tensors.items()):
         if shape == [old]:
-            seen = name == f"model.layers.{layer}.{names[kind][0]}.weight"
+            seen = any(name == f"model.layers.{layer}.{names[k][0]}.weight" for k in kind.split(" + "))
             through = sum(values) / old * keep if seen else 0.0
             tensors[name] = ([new], array.array("f", [v * keep for v in values] + [through] * NEW))
         elif not name.endswith(("o_proj.weight", "down_proj.weight")):  # reads the residual stream: new columns, all zero
@@ -218,16 +222,17 @@ for seed in [int(s) for s in arguments.seeds.split(",")]:
     else:
         folder, layer, kind, layers, domain = planted(seed)
         hold = hold or ["embeddings", "norms", "final_norm"]
-        name = f"planted-{seed}-{arguments.steps}-{arguments.rate}-{arguments.probe}-{arguments.es}-{arguments.dv}"
+        name = f"planted-{'layer-' if arguments.plant == 'layer' else ''}{seed}-{arguments.steps}-{arguments.rate}-{arguments.probe}-{arguments.es}-{arguments.dv}"
 
         def place(node):
-            """Whether a node holds the planted part, or lies in it."""
+            """Whether a node holds something of the planted part, and whether it lies in it."""
             if not node["modules"]:
                 return True, False
             low, high = [round(float(x.rstrip("%")) / 100 * layers) for x in node["layers"]]
             kinds = {"attention" if m.startswith("attention") else "mlp" for m in node["modules"]}
-            holds = low <= layer < high and kind in kinds
-            return holds, holds and high - low == 1 and kinds == {kind}
+            planted_kinds = set(kind.split(" + "))
+            holds = low <= layer < high and bool(planted_kinds & kinds)
+            return holds, holds and high - low == 1 and kinds <= planted_kinds
 
         if arguments.lattice:
             visited, _, result = compare(name, seed, folder, domain, hold)

@@ -193,7 +193,7 @@ import Testing
       "suite": "{validation: \(folder)/no-suite.yaml, test: \(folder)/no-suite.yaml}",
     ])
     for words in [
-      "every", "los is not valid", "did you mean loss?", "none.jsonl: no such file", "empty.jsonl has no rows", "rates: two of at least three",
+      "every: often is not valid", "measure: [\"los\"] is not valid", "none.jsonl: no such file", "empty.jsonl has no rows", "rates: two of at least three",
       "60 of its rows are trained on", "no-suite.yaml", "reference: there is no method fulll; did you mean full?",
     ] { #expect(round.contains(words), "lacks \(words): \(round)") }
     let more = try complaints([

@@ -138,7 +138,8 @@ public struct FrontierStudy: Sendable {
     points = read.points
     output = read.output
     allowsTrainedItems = read.allowsTrainedItems
-    every = read.every ?? max(1, (ofRecipe["steps"]?.value ?? object["steps"] ?? .null).int.map { $0 / 25 } ?? 50)
+    // What could not be read is 0 here.
+    every = max(1, read.every ?? (ofRecipe["steps"]?.value ?? object["steps"] ?? .null).int.map { $0 / 25 } ?? 50)
     var found = Problems(subject)
     check(read, &found)
     // Where a key could not be read its placeholder is missing too; that is said already.
