@@ -225,22 +225,25 @@ for seed in [int(s) for s in arguments.seeds.split(",")]:
         name = f"planted-{'layer-' if arguments.plant == 'layer' else ''}{seed}-{arguments.steps}-{arguments.rate}-{arguments.probe}-{arguments.es}-{arguments.dv}"
 
         def place(node):
-            """Whether a node holds something of the planted part, and whether it lies in it."""
+            """How near to the planted part a node is."""
             if not node["modules"]:
-                return True, False
+                return f"in {layers} of {layers} layers"
             low, high = [round(float(x.rstrip("%")) / 100 * layers) for x in node["layers"]]
             kinds = {"attention" if m.startswith("attention") else "mlp" for m in node["modules"]}
             planted_kinds = set(kind.split(" + "))
-            holds = low <= layer < high and bool(planted_kinds & kinds)
-            return holds, holds and high - low == 1 and kinds <= planted_kinds
+            if not (low <= layer < high and planted_kinds & kinds):
+                return "not found"
+            if high - low > 1:
+                return f"in {high - low} of {layers} layers"
+            return "found" if kinds <= planted_kinds else "its layer found"
 
         if arguments.lattice:
             visited, _, result = compare(name, seed, folder, domain, hold)
         else:
             visited, result = search(f"search-{name}", folder, seed, domain, hold)
         chosen = next(n for n in visited if n["node"] == result["chosen"])
-        outside = [n["speciality"]["value"] for n in visited if not place(n)[0]]
-        print(f"seed {seed}: planted in layer {layer} {kind}; chosen {result['chosen']}: {'found' if place(chosen)[1] else 'NOT found'}; best speciality of a node without "
+        outside = [n["speciality"]["value"] for n in visited if place(n) == "not found"]
+        print(f"seed {seed}: planted in layer {layer} {kind}; chosen {result['chosen']}: {place(chosen)}; best speciality of a node without "
               f"the planted part {100 * max(outside):.1f} %; {len(visited)} nodes, cost {result['cost']:.2f}; {result['ending']}")
         if not arguments.lattice:
             for node in visited:
