@@ -14,7 +14,7 @@ measure = report["measures"][0]
 start, end = "<!-- effects -->", "<!-- end of effects -->"
 # Where a method's name is not its card's.
 cards = {"wise_ft": "merging", "half_reset": "merging", "freezing: attention trains": "freezing", "freezing: mlp trains": "freezing", "lora on mlp": "lora",
-         "ewc shuffled": "ewc", "kl on replay": "kl", "half, replay": "half", "replay": "full", "full, higher rate": "full", "full, lower rate": "full"}
+         "ewc shuffled": "ewc", "hierarchical shuffled": "hierarchical", "kl on replay": "kl", "half, replay": "half", "replay": "full", "full, higher rate": "full", "full, lower rate": "full"}
 
 
 def number(value, signed=False):
