@@ -216,7 +216,7 @@ private func query(_ change: (inout RunIndex.Query) -> Void) -> RunIndex.Query {
         group.addTask {
           var found = 0
           for round in 0..<4 {
-            let index = try RunIndex(of: shelf.root, anew: task % 4 == 0 && round % 3 == 0, waiting: 5)
+            let index = try RunIndex(of: shelf.root, anew: task % 4 == 0 && round % 3 == 0, waiting: 0.1)
             found = try index.find().count
             if task == 1 { try shelf.run("late-\(round)") }
           }

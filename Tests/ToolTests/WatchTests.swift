@@ -64,15 +64,15 @@ import Darwin
     try #require(shop.holdfast("tune", try shop.recipe("short", common), "--steps", "\(best)").status == 0)
     #expect(try weights(shop, "kept") == weights(shop, "short"))
     try #require(shop.holdfast("tune", try shop.recipe("blind", common + "\nsteps: 32")).status == 0)
-    for (name, watch) in [("often", "every: 3, keep: none"), ("auto", "share: 0.3, keep: none")] {
-      let watched = shop.holdfast("tune", try shop.recipe(name, lines(shop, steps: 32, watch)))
-      try #require(watched.status == 0, "\(watched.errors)")
-      #expect(try weights(shop, name) == weights(shop, "blind"))
+    let watched = shop.holdfast("tune", try shop.recipe("auto", lines(shop, steps: 32, "share: 0.3, keep: none")))
+    try #require(watched.status == 0, "\(watched.errors)")
+    #expect(try weights(shop, "auto") == weights(shop, "blind"))
+    for name in ["auto", "kept"] {
       #expect(try shop.bytes(name + "/checkpoints/step-000032/state.safetensors") == shop.bytes("blind/checkpoints/step-000032/state.safetensors"))
       #expect(try steps(shop, name) == steps(shop, "blind"))
-      let seen = try self.points(shop, name)
-      #expect(seen.first?.step == 0 && seen.last?.step == 32 && (name == "auto" || seen.count == 12), "\(seen)")
     }
+    let seen = try self.points(shop, "auto")
+    #expect(seen.first?.step == 0 && seen.last?.step == 32, "\(seen)")
   }
 
   @Test func aBudgetOfForgettingEndsTheRun() throws {
@@ -100,11 +100,11 @@ import Darwin
 
   @Test func killsChangeNoBitAndNoPoint() throws {
     let shop = try shop()
-    let lines = lines(shop, steps: 40, "every: 3") + "\ncheckpoint: {every: 5, keep: 2}"
+    let lines = lines(shop, steps: 24, "every: 3") + "\ncheckpoint: {every: 5, keep: 2}"
     let whole = shop.holdfast("tune", try shop.recipe("whole", lines))
     try #require(whole.status == 0, "\(whole.errors)")
     let recipe = try shop.recipe("killed", lines)
-    for (number, name) in ["step-000003", "step-000020", "step-000035"].enumerated() {
+    for (number, name) in ["step-000003", "step-000010", "step-000020"].enumerated() {
       let process = Process(number == 0 ? ["tune", recipe] : ["resume", shop.path + "/killed"], in: shop.path)
       var waited = 0
       while !Files.exists("\(shop.path)/killed/checkpoints/\(name)"), waited < 60_000 {
