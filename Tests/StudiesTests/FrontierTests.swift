@@ -206,6 +206,7 @@ import Testing
     ] { #expect(more.contains(words), "lacks \(words): \(more)") }
     #expect(try complaints(["rates": "[1e-3]", "few_rates": "true"]) == "")
     #expect(try complaints(["recipe": "{model: m, data: [{path: d.jsonl}], steps: 4, learning_rate: 1, seed: 2}"]).contains("recipe.learning_rate: the study's `rates` say it"))
+    #expect(try complaints(["recipe": "{model: m, data: [{path: d.jsonl}], steps: 4, watch: {domain: d.jsonl}}"]).contains("recipe.watch: the study's `new` and `old`"))
     // One file for both decides what it judges.
     let same = "[{name: sums, validation: \(folder)/sums.test.jsonl, test: \(folder)/sums.test.jsonl, format: prompt_completion, measure: [loss, likelihood]}]"
     #expect(try complaints(["old": same]).contains("what chooses cannot judge"))

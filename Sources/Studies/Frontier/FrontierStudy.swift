@@ -111,7 +111,7 @@ public struct FrontierStudy: Sendable {
     } else {
       for (path, line) in source.lines where path.hasPrefix("recipe.") { lines[String(path.dropFirst(7))] = line }
     }
-    for key in ["learning_rate", "seed", "evaluate", "output", "stages", "search", "early_stopping", "export"] where object[key] != nil {
+    for key in ["learning_rate", "seed", "evaluate", "output", "stages", "search", "early_stopping", "watch", "export"] where object[key] != nil {
       problems.add("recipe.\(key): \(Self.refusals[key] ?? "the study says it")")
     }
     if (ofRecipe["initialize"]?.value ?? object["initialize"])?.string == "random" {
@@ -173,6 +173,7 @@ public struct FrontierStudy: Sendable {
   private static let refusals = [
     "learning_rate": "the study's `rates` say it", "seed": "the study's `seeds` say it", "evaluate": "the study's `new` and `old` say what is measured",
     "stages": "a study compares single runs", "search": "does not stand in a study", "early_stopping": "the study reads every run off where it reaches the targets",
+    "watch": "the study's `new` and `old` say what is measured, and all methods run as long",
     "export": "models of a study are whole ones",
   ]
 
