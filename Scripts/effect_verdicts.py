@@ -78,7 +78,7 @@ for card, names in of_card.items():
     seeds = max(t["seeds"] for n in names for t in methods[n]["targets"])
     found[os.path.join(root, "Docs", "methods", card + ".md")] = (
         f"On the little world's clinic, where as much was learned as the share of full fine-tuning's learning says ({seeds} seeds, 95 % intervals, differences paired by seed; what is kept is facts, sums and stories, "
-        "and full fine-tuning runs at 3e-4, its middle rate):\n\n" + "\n".join(lines) + "\n\nFull fine-tuning at a third of the rate keeps more as well: see the [table](README.md#what-each-keeps-at-the-same-learning).")
+        "and full fine-tuning runs at 3e-4, its middle rate):\n\n" + "\n".join(lines) + "\n\nBeside full fine-tuning at other rates and all other methods: the [table](README.md#what-each-keeps-at-the-same-learning).")
 
 order = sorted(methods.values(), key=lambda m: [(lost(target(m, s)) or (9e9,))[0] for s in reversed(shares)])
 table = ["| method | rate | " + " | ".join(f"lost at {s * 100:.0f} %" for s in shares) + " | kept beyond full's, at " + " and ".join(f"{s * 100:.0f} %" for s in shares) + " |", "|---|---|" + "---:|" * len(shares) + "---|"]
