@@ -2,11 +2,11 @@
 """Claims about sequences of tasks, on the little world with three tasks one after another: Half Fine-Tuning's (H4, H5, H6, H7, H9), and what the methods
 made for sequences (online EWC, SI, RWalk, MAS, O-LoRA) keep of the tasks before.
 
-usage: Scripts/claims_stages.py [--work FOLDER] [--points FILE] [--seeds 1,2,3] [--rate 5e-4] [--adapter-rate 3e-3] [--steps 160] [--items 60] [--only NAME,…] [--table-only]
+usage: Scripts/claims_stages.py [--work FOLDER] [--points FILE] [--seeds 1,2,3] [--rate 5e-4] [--adapter-rate 3e-3] [--steps 160] [--items 60] [--only NAME …] [--table-only] [--beside ROW …]
 
 Every arm is a recipe with `stages` (clinic, court, machine). The table gives average performance over the three tasks after the last stage,
 backward transfer (over the tasks taught before the last) and the change of general tests, in points of exact match: means over
-seeds with t intervals, and the paired difference to `half`. A seed draws data order and halves alike. POINTS has a line for each finished arm and seed,
+seeds with t intervals, and the paired differences to `full` and `half` (or to --beside). A seed draws data order and halves alike. POINTS has a line for each finished arm and seed,
 so a study that was stopped goes on."""
 import argparse, hashlib, json, math, os, shutil, statistics, subprocess, sys
 
@@ -19,10 +19,11 @@ parser.add_argument("--rate", default="5e-4")
 parser.add_argument("--adapter-rate", default="3e-3")
 parser.add_argument("--steps", type=int, default=160)
 parser.add_argument("--items", type=int, default=60)
-parser.add_argument("--only", default="")
+parser.add_argument("--only", nargs="+", default=[])
 parser.add_argument("--holdfast", default=os.path.join(root, "holdfast"))
 parser.add_argument("--model", default=os.path.join(root, "World", "base"))
 parser.add_argument("--table-only", action="store_true")
+parser.add_argument("--beside", nargs="+", default=["full", "half"], help="rows whom the others are compared with, paired by seed")
 arguments = parser.parse_args()
 work = os.path.abspath(arguments.work)
 world = f"{work}/world"
@@ -42,15 +43,18 @@ arms = {
     "full": ("full", False), "half": ("half", False), "half, layer": (half("strategy: layer"), False), "half, model": (half("strategy: model"), False),
     "half, 0.1": (half("ratio: 0.1"), False), "half, 0.25": (half("ratio: 0.25"), False), "half, 0.4": (half("ratio: 0.4"), False),
     "half, 0.6": (half("ratio: 0.6"), False), "half, 0.75": (half("ratio: 0.75"), False), "half, one draw": (half("redraw: never"), False),
-    "half, no embeddings": (half("embeddings: freeze, final_norm: freeze"), False), "full, replay": ("full", True), "half, replay": ("half", True),
+    "half, no embeddings": (half("embeddings: freeze, head: freeze, final_norm: freeze"), False), "full, replay": ("full", True), "half, replay": ("half", True),
     "random_subset 0.55": ("{random_subset: {share: 0.55}}", False),
     "lora": ("full", False, "adapter: {lora: {rank: 8}}"), "olora": ("olora", False, "adapter: {lora: {rank: 8}}"),
 }
 for name in ["online_ewc", "si", "rwalk", "mas"]:
-    for strength in [1, 30]:
+    for strength in [0.01, 0.1, 1, 30]:
         arms[f"{name} {strength}"] = (f"{{{name}: {{lambda: {strength}{mas_data if name == 'mas' else ''}}}}}", False)
 if arguments.only:
-    arms = {n: a for n, a in arms.items() if any(n == o for o in arguments.only.split(","))}
+    unknown = [n for n in arguments.only if n not in arms]
+    if unknown:
+        parser.error(f"no arm {', '.join(unknown)}; there are {'; '.join(arms)}")
+    arms = {n: arms[n] for n in arguments.only}
 
 
 def rows(of_matrix):
@@ -150,15 +154,22 @@ def interval(values):
     return f"{statistics.mean(values):.1f} ± {quantile[len(values) - 1] * statistics.stdev(values) / math.sqrt(len(values)):.1f}"
 
 
-found = {arm: {seed: scores(known[key(arm, seed)]) for seed in seeds if key(arm, seed) in known} for arm in arms}
+# Rows: the arms at this call's rate, then what else is known of them at other rates.
+rows_of = [(arm, arguments.rate) for arm in arms]
+rows_of += sorted({(arm, rate) for arm, _, rate, steps in known if rate != arguments.rate and steps == arguments.steps and arm in arms})
+found = {}
+for arm, rate in rows_of:
+    name = arm if rate == arguments.rate else f"{arm}, rate {rate}"
+    found[name] = {seed: scores(known[arm, seed, rate, arguments.steps]) for seed in seeds if (arm, seed, rate, arguments.steps) in known}
 measures = {"performance": "average performance", "backward": "backward transfer", "learned": "each task when taught", "general": "general change"}
 print(f"Points of exact match over {len(seeds)} seeds, means with 95 % t intervals; {arguments.items} items a task; rate {arguments.rate}, {arguments.steps} steps a stage.\n")
-print("| arm | " + " | ".join(measures.values()) + " | performance, less half's | general, less half's |\n|---|" + "---:|" * 6)
+print("| arm | " + " | ".join(measures.values()) + "".join(f" | performance, less {b}'s | general, less {b}'s" for b in arguments.beside) + " |\n|---|" + "---:|" * (4 + 2 * len(arguments.beside)))
 for arm, by_seed in found.items():
     if not by_seed:
         continue
     cells = [interval([r[m] for r in by_seed.values()]) for m in measures]
-    both = [s for s in by_seed if s in found.get("half", {})]
-    for m in ["performance", "general"]:
-        cells.append("" if arm == "half" else interval([by_seed[s][m] - found["half"][s][m] for s in both]))
-    print(f"| {arm} | " + " | ".join(cells) + " |")
+    for other in arguments.beside:
+        both = [s for s in by_seed if s in found.get(other, {})]
+        for m in ["performance", "general"]:
+            cells.append("" if arm == other else interval([by_seed[s][m] - found[other][s][m] for s in both]))
+    print(f"| {arm} | " + " | ".join(cells).replace("-", "−") + " |")
