@@ -29,6 +29,12 @@ extension Evaluator {
     return results
   }
 
+  /// How likely each token of a text is from a place on, in nats; what stands before that place, one token at least, is its context.
+  public func logProbabilities(of texts: [(ids: [Int], from: Int)]) throws -> [[Double]] {
+    try likelihoods(of: texts.map { LikelihoodRequest(context: Array($0.ids.prefix($0.from)), continuation: Array($0.ids.dropFirst($0.from))) })
+      .map { $0.map { Double($0.logProbability) } }
+  }
+
   func generate(_ requests: [GenerationRequest], onToken: @escaping (Int, Int) -> Bool) throws -> [[Int]] {
     guard let ensemble else { return try model.generate(requests, onToken: onToken) }
     let capacity = requests.map { $0.prompt.count + $0.maximumTokens }.max() ?? 1

@@ -12,7 +12,7 @@ public struct Evaluator {
   /// What the tokenizer puts in front of a text.
   public let front: [Int]
   /// Tokens that end an answer: the model's and the tokenizer's end tokens, and every token with a line break.
-  public let stops: Set<Int>
+  public private(set) var stops: Set<Int>
   /// Asked in the model's place; its base is the model, its ids are the tokenizer's.
   public var ensemble: Ensemble?
   /// Tokens of one forward pass.
@@ -30,7 +30,13 @@ public struct Evaluator {
   }
 
   /// Tokens that end a text: the model's and the tokenizer's.
-  public let endIDs: Set<Int>
+  public private(set) var endIDs: Set<Int>
+
+  /// Lets these end a text and an answer too, such as an expert's own end token.
+  public mutating func end(at ids: Set<Int>) {
+    endIDs.formUnion(ids)
+    stops.formUnion(ids)
+  }
 
   /// Windows as long as the model's context.
   public var windowRule: WindowRule { WindowRule(length: contextLength, front: front) }

@@ -56,6 +56,12 @@ struct EnsembleOptions: ParsableArguments {
     if !complaints.isEmpty { throw ValidationError(complaints.joined(separator: "\n")) }
   }
 
+  /// What changes no score, or is not done where a model is only asked, is refused instead of passed over.
+  func refuseGeneration(by command: String) throws {
+    if speculate != .none || draft != nil { throw ValidationError("--speculate and --draft change no score; they are for generate, chat and serve, not for \(command)") }
+    if !isEmulated, weights != .asStored { throw ValidationError("--weights is for decoding; \(command) asks a single model with its weights as they are stored") }
+  }
+
   var isEmulated: Bool { antiExpert != nil }
 
   var emulation: Emulation {
@@ -76,6 +82,7 @@ struct EnsembleOptions: ParsableArguments {
     let loaded = try load()
     var evaluator = loaded.evaluator
     evaluator.ensemble = loaded.ensemble
+    evaluator.end(at: loaded.endIDs)
     return evaluator
   }
 
@@ -97,7 +104,7 @@ struct EnsembleOptions: ParsableArguments {
   }
 
   /// Experts are what tuning made of the anti-expert, as far as their runs tell.
-  private func checkOrigins() throws {
+  func checkOrigins() throws {
     guard let antiExpert, !anyExpert else { return }
     let parent = try modelFolder(antiExpert)
     var problems = Problems("experts")
@@ -128,6 +135,11 @@ struct EnsembleOptions: ParsableArguments {
     let base = try Ensemble.Member("the model \(options.model)", DecodingModel(evaluator.model, weights: weights))
     let drafted = try draft.map { try decoder($0) }
     var tokenizers = [evaluator.tokenizer], widths = [evaluator.model.configuration.vocabularySize]
+    if let drafted {
+      // Who proposes must mean the same by an id, whatever the rule for experts is.
+      let other = CommonVocabulary.Member(name: draft!, tokenizer: drafted.1, width: drafted.0.configuration.vocabularySize)
+      _ = try CommonVocabulary(base: .init(name: options.model, tokenizer: tokenizers[0], width: widths[0]), experts: [other], antiExpert: nil, rule: .strict)
+    }
     guard let antiExpert else {
       let ensemble = try Ensemble(
         base: base, draft: drafted.map { Ensemble.Member("the draft \(draft!)", try DecodingModel($0.0, weights: weights)) },

@@ -34,6 +34,7 @@ struct EvaluateCommand: ParsableCommand {
   @Flag(help: "Print JSON lines instead of a table.") var json = false
 
   func validate() throws {
+    try ensemble.refuseGeneration(by: "evaluate")
     let hasFiles = !(text.isEmpty && choices.isEmpty && answers.isEmpty)
     if suite == nil && !hasFiles { throw ValidationError("nothing to evaluate: name a suite with --suite, or files with --text, --choices or --answers") }
     if suite != nil && hasFiles { throw ValidationError("--suite stands alone: put texts, choices and answers into it as tasks") }

@@ -40,6 +40,7 @@ struct FrontierCommand: ParsableCommand {
     var frontier: Frontier
     do {
       let read = try FrontierStudy(file: study, overrides: Overrides.parse(flags))
+      try Self.checkExperts(read)
       frontier = try Frontier(read, output: read.output ?? "runs/\(ThisProcess.stamp())-frontier", place: modelFolder)
     } catch let problems as Problems {
       printError("Error: \(problems)")
@@ -57,6 +58,10 @@ struct FrontierCommand: ParsableCommand {
       var doors = Frontier.Doors(messages: chatTemplate)
       doors.cache = dataCache(isStrict: false)
       doors.allowsOtherBits = others
+      doors.emulated = { model, experts, beta, precision in
+        // Whose children the experts are was looked at before the first run.
+        try Self.options(model, experts, ["--any-expert", "--beta", "\(beta)", "--precision", precision == "bf16" ? "bf16" : "f32"]).evaluator()
+      }
       doors.isStopped = { ThisProcess.isInterrupted }
       doors.tellsPeak = ThisProcess.resetPeak()
       doors.resetPeak = { ThisProcess.resetPeak() }
@@ -83,6 +88,25 @@ struct FrontierCommand: ParsableCommand {
   }
 }
 
+extension FrontierCommand {
+  private static func options(_ model: String, _ experts: FrontierStudy.Emulated, _ more: [String] = []) throws -> EnsembleOptions {
+    let weights = experts.weights.isEmpty ? [] : ["--expert-weight"] + experts.weights.map { "\($0)" }
+    do { return try EnsembleOptions.parse(["--model", model, "--anti-expert", experts.antiExpert, "--expert"] + experts.experts + weights + more) } catch {
+      throw Problems("emulate", [EnsembleOptions.message(for: error)])
+    }
+  }
+
+  /// An expert of another parent is found before anything runs.
+  private static func checkExperts(_ study: FrontierStudy) throws {
+    var problems = Problems("experts")
+    let all = Set(study.methods.compactMap(\.emulated).flatMap { of in study.seeds.map(of.at) })
+    for experts in all.filter({ !$0.allowsAnyExpert }).sorted(by: { $0.experts.lexicographicallyPrecedes($1.experts) }) {
+      do { try options("", experts).checkOrigins() } catch let found as Problems { for words in found.complaints { problems.add(words) } }
+    }
+    try problems.check()
+  }
+}
+
 /// What a study says while it runs.
 private final class FrontierConsole: RunObserver {
   /// Passes Ctrl-C on to the run that is going on.
@@ -91,9 +115,11 @@ private final class FrontierConsole: RunObserver {
   /// Runs times seconds, before anything runs.
   static func budget(_ frontier: Frontier) -> String {
     let all = frontier.due, left = all.count - frontier.done
-    let runs = all.count { $0.parent == nil }
-    var words = "\(frontier.study.name): \(all.count) points: \(runs) runs"
-    if runs < all.count { words += " and \(all.count - runs) blends of their models" }
+    let blends = all.count { $0.parent != nil }, emulated = all.count { $0.parent == nil && !$0.isRun }
+    var parts = ["\(all.count - blends - emulated) runs"]
+    if blends > 0 { parts.append("\(blends) blends of their models") }
+    if emulated > 0 { parts.append("\(emulated) emulated") }
+    var words = "\(frontier.study.name): \(all.count) points: \(parts.joined(separator: " and "))"
     words += ", \(frontier.study.seeds.count) \(frontier.study.seeds.count == 1 ? "seed" : "seeds")"
     if frontier.study.otherSeeds == .chosen, all.count == frontier.plan.points.count { words += ", fewer when the first has chosen" }
     if frontier.done > 0 { words += "; \(frontier.done) are there" }
@@ -113,7 +139,7 @@ private final class FrontierConsole: RunObserver {
       let knob = frontier.study.methods.first { $0.name == entry.method }?.knob
       table.add([
         .init("\(number + 1)"), .init(entry.method, .strong), .init(entry.trial.label(knob: knob)), .init("\(entry.seed)"),
-        .init(frontier.points[entry.key] != nil ? "done" : entry.parent == nil ? "run" : "blend of the run before it", .faint),
+        .init(frontier.points[entry.key] != nil ? "done" : entry.isRun ? "run" : entry.parent == nil ? "emulated, nothing trains" : "blend of the run before it", .faint),
       ])
     }
     return table.terminal(width: Terminal.width, colour: Terminal.hasColour)

@@ -56,7 +56,7 @@ struct FrontierReport {
   private func writeEvents(_ folder: String) throws {
     try Files.remove(folder)
     for entry in frontier.plan.points {
-      guard let point = frontier.points[entry.key], entry.parent == nil else { continue }
+      guard let point = frontier.points[entry.key], entry.isRun else { continue }
       let place = folder + "/" + entry.label.replacing("/", with: "-")
       try Files.makeFolder(place)
       // The time is that of no clock: the same points give the same file.

@@ -17,7 +17,13 @@ struct GateCommand: ParsableCommand {
       """)
 
   @Option(help: "Folder of the base model, or owner/name in the Hugging Face cache.") var base: String
-  @Option(help: "Folder of the tuned model, or of an adapter over the base.") var candidate: String
+  @Option(help: "Folder of the tuned model, or of an adapter over the base.") var candidate: String?
+  @Option(parsing: .upToNextOption, help: "In place of --candidate: tuned small models, or adapters on the anti-expert; the base is then decoded as if it had been tuned so.")
+  var expert: [String] = []
+  @Option(help: "What the experts were before they were tuned.") var antiExpert: String?
+  @Option(parsing: .upToNextOption, help: "Weights of the experts (default: equal shares of 1).") var expertWeight: [Double] = []
+  @Option(help: "How strongly the experts act. (default: 1.0)") var beta: Double?
+  @Flag(help: "Allow experts whose runs say that they were tuned from another model than the anti-expert.") var anyExpert = false
   @Option(help: "The suite, YAML (Docs/evaluation.md).") var suite: String
   @Option(help: "Folder at which relative paths of the suite begin (default: the suite's own).") var data: String?
   @Option(help: "What each general task may lose, in its unit: 0.02 is two points of a share.") var budget: Double
@@ -29,20 +35,36 @@ struct GateCommand: ParsableCommand {
 
   func validate() throws {
     if !(budget >= 0 && budget.isFinite) { throw ValidationError("--budget is \(budget), but is 0 or more") }
+    if (candidate == nil) == expert.isEmpty { throw ValidationError("name who is asked in the base's place: a model with --candidate, or experts with --expert and --anti-expert") }
+    if expert.isEmpty, antiExpert != nil || !expertWeight.isEmpty || beta != nil || anyExpert {
+      throw ValidationError("--anti-expert, --expert-weight, --beta and --any-expert belong to --expert")
+    }
+    if !expert.isEmpty { _ = try ensemble() }
     if let threads, threads < 1 { throw ValidationError("--threads must be 1 or more") }
   }
 
   func run() throws {
     let asked: EvaluationSuite
-    do { asked = try EvaluationSuite(file: suite, data: data) } catch let problems as Problems {
+    do {
+      asked = try EvaluationSuite(file: suite, data: data)
+      if asked.needsBase, !expert.isEmpty {
+        throw Problems(asked.name, ["drift is a distance of one model's weights and logits from its base's; an ensemble moves no weight"])
+      }
+      if !expert.isEmpty { try ensemble().checkOrigins() }
+    } catch let problems as Problems {
       printError("Error: \(problems)")
       throw ExitCode(64)
     }
     if let threads { try Torch.setThreads(threads) }
     let folder = try modelFolder(base)
     let before = try model(folder, adapter: nil)
-    let isAdapter = Files.exists(candidate + "/" + AdapterFolder.configurationFile)
-    let after = isAdapter ? try model(folder, adapter: candidate) : try model(modelFolder(candidate), adapter: nil)
+    let after: SuiteModel
+    if let candidate {
+      let isAdapter = Files.exists(candidate + "/" + AdapterFolder.configurationFile)
+      after = isAdapter ? try model(folder, adapter: candidate) : try model(modelFolder(candidate), adapter: nil)
+    } else {
+      after = try ensemble().suiteModel()
+    }
     let runner = SuiteRunner(asked, cache: cache)
     func results(_ model: SuiteModel, _ name: String) throws -> SuiteResult {
       try runner.run(model, base: before) { event in
@@ -57,6 +79,15 @@ struct GateCommand: ParsableCommand {
       print(reason(gate))
     }
     if !gate.passes(isStrict: strict) { throw ExitCode(2) }
+  }
+
+  private func ensemble() throws -> EnsembleOptions {
+    var words = ["--model", base, "--expert"] + expert
+    if let antiExpert { words += ["--anti-expert", antiExpert] }
+    if !expertWeight.isEmpty { words += ["--expert-weight"] + expertWeight.map { "\($0)" } }
+    if let beta { words += ["--beta", "\(beta)"] }
+    if anyExpert { words.append("--any-expert") }
+    do { return try EnsembleOptions.parse(words) } catch { throw ValidationError(EnsembleOptions.message(for: error)) }
   }
 
   private func model(_ folder: String, adapter: String?) throws -> SuiteModel {

@@ -23,6 +23,11 @@ struct ScoreCommand: ParsableCommand {
   @Option(help: "Tokens of a window, the first ones included (default: the model's context).") var window: Int?
   @Flag(help: "JSON lines, which is what is printed anyway.") var json = false
 
+  func validate() throws {
+    try ensemble.refuseGeneration(by: "score")
+    if ensemble.isEmulated, window != nil { throw ValidationError("--window is of a single model; a text must fit the contexts of all members of an ensemble") }
+  }
+
   func run() throws {
     if ensemble.isEmulated { return try emulated() }
     let evaluator = try ensemble.options.evaluator(), tokenizer = evaluator.tokenizer

@@ -63,6 +63,31 @@ extension PreparedRun {
     let objective = LabelObjective()
     return try heldOutLoss(of: model, objective: objective)?.records(unit: objective.scoreUnit, step: nil) ?? []
   }
+
+  /// The same of whoever can tell how likely the tokens of a text are, such as an ensemble.
+  ///
+  /// - Parameter logProbabilities: in nats, of texts with the place of the first token that is asked for: a value for each token from there on.
+  public func heldOutLosses(by logProbabilities: ([(ids: [Int], from: Int)]) throws -> [[Double]]) throws -> [ScoreRecord] {
+    guard let plan = heldOut else { return [] }
+    var result = HeldOutLoss(sources: plan.dataset.sources.map { ($0.name, $0.path, Moments()) }), rows = 0
+    for microbatch in (0..<plan.stepsPerEpoch(0)).flatMap({ plan.step($0).microbatches }) {
+      if let limit = recipe.evaluate?.rows, rows >= limit { break }
+      rows += microbatch.rows
+      var texts: [(ids: [Int], from: Int)] = [], asked: [(source: Int, places: [Int])] = []
+      for segment in microbatch.segments {
+        let start = segment.row * microbatch.length + segment.start, places = start..<(start + segment.length)
+        let labelled = places.filter { microbatch.labels[$0] != ignoreIndex }
+        guard let first = labelled.first, let last = labelled.last else { continue }
+        // A label is the token behind its place; the last one is no token of the row.
+        texts.append((Array(microbatch.ids[start...last]) + [microbatch.labels[last]], first - start + 1))
+        asked.append((segment.source, labelled.map { $0 - first }))
+      }
+      for (values, asked) in zip(try logProbabilities(texts), asked) {
+        for place in asked.places { result.sources[asked.source].moments.add(-values[place]) }
+      }
+    }
+    return result.records(unit: LabelObjective().scoreUnit, step: nil)
+  }
 }
 
 /// A mean and how sure it is.

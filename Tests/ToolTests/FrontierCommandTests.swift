@@ -62,6 +62,79 @@ import Testing
     #expect(shop.holdfast("frontier", shop.path + "/nothing.yaml").status != 0)
   }
 
+  @Test func suitesScoreTheEndsOfRuns() throws {
+    let shop = try Workshop(examples: 30), study = try study(shop)
+    func suite(_ split: String) throws -> String {
+      let tasks = [("clinic", "domain"), ("sums", "general")].map { "{kind: reference, metric: likelihood, world: \($0), split: \(split), role: \($1), limit: 5}" }
+      return try shop.write("tasks: [\(tasks.joined(separator: ", "))]\n", to: "suite.\(split).yaml")
+    }
+    func task(_ name: String) -> String { "[{name: \(name), validation: \(shop.path)/\(name).validation.jsonl, test: \(shop.path)/\(name).test.jsonl, format: prompt_completion}]" }
+    let flags = [
+      "--new", task("clinic"), "--old", task("sums"), "--methods", "[full]", "--suite.validation", try suite("validation"), "--suite.test", try suite("test"), "--lead", "score", "--json",
+    ]
+    func run() -> Outcome { Process(["frontier", study] + flags, in: shop.path).wait() }
+    let first = run()
+    #expect(first.status == 0, "\(first.errors)")
+    let points = try String(decoding: shop.bytes("study/points.jsonl"), as: UTF8.self).split(separator: "\n").map { try JSON(text: String($0)) }
+    #expect(points.count == 4)
+    for point in points {
+      let score = try #require(point["stations"]?.array?.last?["score"])
+      for split in ["validation", "test"] {
+        for name in ["clinic", "sums"] { #expect((0...1).contains(try #require(score[split]?[name]?[0]?.double))) }
+      }
+    }
+    // Both measures are read, the scores first, and the suites are not asked again.
+    #expect(try first.lines()[0]["measures"]?.array?.compactMap { $0["kind"]?.string } == ["score", "loss"])
+    let again = run()
+    #expect(again.status == 0 && again.output == first.output && again.errors.contains("3 are there"), "\(again.errors)")
+    let same = Process(["frontier", study] + flags.map { $0.hasSuffix("suite.validation.yaml") ? $0.replacing("validation", with: "test") : $0 }, in: shop.path).wait()
+    #expect(same.status == 64 && same.errors.contains("same items in validation and test"), "\(same.errors)")
+  }
+
+  /// Where large and small base are one model, β = 1 is the expert itself: the emulated arm ends where a run of the same recipe does.
+  @Test func anEmulatedModelHasItsPlace() throws {
+    let shop = try Workshop(examples: 30), study = try study(shop)
+    let recipe = try shop.write(
+      """
+      {model: \(Workshop.trained), data: [{path: \(shop.path)/clinic.jsonl, format: prompt_completion}], sequence_length: 64, batch: 2, steps: 2, schedule: constant, threads: 1,
+       learning_rate: 1e-3, seed: 1, output: \(shop.path)/expert}
+
+      """, to: "expert.yaml")
+    try #require(shop.holdfast("tune", recipe).status == 0)
+    func methods(_ expert: String, _ more: String = "") -> String {
+      #"[full, {name: emulated, emulate: {experts: ["\#(expert)"], anti_expert: \#(Workshop.trained)}, strengths: [0.5, 1]\#(more)}]"#
+    }
+    let run = shop.holdfast("frontier", study, "--methods", methods("\(shop.path)/expert/final"), "--json")
+    #expect(run.status == 0 && run.errors.contains("4 points: 3 runs and 1 emulated"), "\(run.errors)")
+    let points = try String(decoding: shop.bytes("study/points.jsonl"), as: UTF8.self).split(separator: "\n").map { try JSON(text: String($0)) }
+    func end(_ method: String, _ rate: Double?) throws -> JSON {
+      let point = try #require(points.first { $0["method"]?.string == method && (rate == nil || $0["rate"]?.double == rate) })
+      return try #require(point["stations"]?.array?.last)
+    }
+    let ours = try end("emulated", nil), theirs = try end("full", 1e-3), start = try #require(points.first { $0["method"]?.string == "base" }?["stations"]?[0])
+    for task in ["clinic", "sums"] {
+      func loss(_ station: JSON) throws -> Double { try #require(station["loss"]?["test"]?[task]?.double) }
+      #expect(try abs(loss(ours) - loss(theirs)) < 2e-5 && abs(loss(start) - loss(theirs)) > 1e-3)
+    }
+    #expect(ours["at"]?.double == 1 && ours["score"]?["test"] == theirs["score"]?["test"])
+    // Nothing is measured twice, and a study says at once what cannot be.
+    let again = shop.holdfast("frontier", study, "--methods", methods("\(shop.path)/expert/final"), "--json")
+    #expect(again.status == 0 && again.output == run.output && again.errors.contains("4 are there"))
+    let wrong = shop.holdfast("frontier", study, "--methods", methods("\(shop.path)/nobody-{seed}", ", rates: [1e-3], knob: beta"))
+    #expect(wrong.status == 64 && wrong.lacks("rates: is of no use where nothing is trained", "emulate stands alone", "nobody-1: no such file") == [], "\(wrong.errors)")
+    let stranger = shop.holdfast("frontier", study, "--methods", "[full, {name: emulated, emulate: {experts: [\(shop.path)/expert/final], anti_expert: \(shop.path)/expert/final}, strengths: [1]}]")
+    #expect(stranger.status == 64 && stranger.errors.contains("was tuned from"), "\(stranger.errors)")
+    // The gate asks the same model.
+    let suite = try shop.write("tasks: [{kind: generate, world: stories, max_tokens: 8, limit: 10}]\n", to: "stories.yaml")
+    func gate(_ words: String...) throws -> JSON {
+      let gate = Process(["gate", "--base", Workshop.trained, "--suite", suite, "--budget", "0.5", "--cache", shop.path + "/cache", "--threads", "1", "--json"] + words, in: shop.path).wait()
+      try #require(gate.status == 0, "\(gate.errors)")
+      return try gate.lines()[0]
+    }
+    #expect(try gate("--expert", shop.path + "/expert/final", "--anti-expert", Workshop.trained) == gate("--candidate", shop.path + "/expert/final"))
+    #expect(shop.holdfast("gate", "--base", Workshop.trained, "--suite", suite, "--budget", "0.1").errors.contains("--candidate"))
+  }
+
   @Test func theGateSaysYesNoAndTooFew() throws {
     let shop = try Workshop(examples: 60)
     func suite(_ limit: Int) throws -> String {

@@ -232,11 +232,16 @@ public struct FrontierSummary: Sendable, Hashable {
     public var peakBytes: Int?
     public var bytes: Int?
     public var trained: Double?
+    public var kind: Kind
+
+    /// Whether a method has runs of its own, is made of others' models, or decodes the base beside small experts.
+    public enum Kind: String, Sendable, Hashable { case trained, blend, emulated }
 
     public init(
       method: String, runs: Int, trials: Int, preparingSeconds: Double?, trainingSeconds: Double?, measuringSeconds: Double?, peakBytes: Int?,
-      bytes: Int?, trained: Double?
+      bytes: Int?, trained: Double?, kind: Kind = .trained
     ) {
+      self.kind = kind
       self.method = method
       self.runs = runs
       self.trials = trials

@@ -76,7 +76,7 @@ public struct FrontierPage: Sendable {
     if !samples.isEmpty { sections.append(sampleSection) }
     if let map { sections.append(Page.Section("Who trains", [.plot(.regions(map))])) }
     sections.append(
-      Page.Section("What it took", [.table(FrontierWords.costTable(summary)), .note("Means of a run: training without measuring; the most memory that the process held during it. A blend trains nothing; it takes a run that is there.")]))
+      Page.Section("What it took", [.table(FrontierWords.costTable(summary)), .note("Means of a run: training without measuring; the most memory that the process held during it. A blend trains nothing; it takes a run that is there. An emulated model decodes the base beside experts; what training these took is not counted.")]))
     sections.append(Page.Section("The papers' composites", [.table(words(lead).compositeTable), .note(FrontierWords.compositeNote)]))
     sections.append(Page.Section("Where it comes from", [.keyValues(provenance)] + warnings.map { .note("Warning: \($0)") }))
     let state = summary.done < summary.planned ? "\(summary.done) of \(summary.planned) points so far" : "\(summary.planned) points"

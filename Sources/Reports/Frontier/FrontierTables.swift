@@ -39,8 +39,13 @@ extension FrontierWords {
   private func trial(_ reading: FrontierSummary.Reading, _ method: String) -> String {
     guard let trial = reading.trial else { return "" }
     guard let at = reading.at, measure.kind == .loss else { return trial }
-    let isBlend = summary.costs.first { $0.method == method }.map { $0.trainingSeconds == nil } ?? false
-    return trial + (isBlend ? ", at \(Numbers.fixed(at, 2))" : ", step \(Numbers.fixed(at, 0))")
+    let place =
+      switch summary.costs.first(where: { $0.method == method })?.kind {
+      case .blend: "at \(Numbers.fixed(at, 2))"
+      case .emulated: "β \(Numbers.fixed(at, 2))"
+      default: "step \(Numbers.fixed(at, 0))"
+      }
+    return trial.isEmpty ? place : "\(trial), \(place)"
   }
 
   func emphasis(_ d: FrontierSummary.Difference?) -> Table.Emphasis {

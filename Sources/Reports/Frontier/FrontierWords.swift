@@ -93,8 +93,11 @@ public struct FrontierWords: Sendable {
 
   /// A place on a method's way.
   func at(_ place: Double, _ method: String) -> String {
-    let isBlend = summary.costs.first { $0.method == method }.map { $0.trainingSeconds == nil } ?? false
-    if isBlend { return "\(Numbers.fixed(place, 2)) of the way from the base" }
+    switch summary.costs.first(where: { $0.method == method })?.kind {
+    case .blend: return "\(Numbers.fixed(place, 2)) of the way from the base"
+    case .emulated: return "β \(Numbers.fixed(place, 2))"
+    default: break
+    }
     return isLoss ? "stopped after about \(Numbers.fixed(place, 0)) steps" : "at a rate of about \(Numbers.significant(place, 2))"
   }
 }

@@ -1,7 +1,7 @@
 internal import HoldfastBasics
 public import HoldfastDatasets
 internal import HoldfastEngine
-internal import HoldfastEvaluation
+public import HoldfastEvaluation
 internal import HoldfastMethods
 internal import HoldfastModels
 public import HoldfastRecords
@@ -21,6 +21,8 @@ public struct Frontier {
     public var resetPeak: () -> Void = {}
     public var tellsPeak = false
     public var isStopped: () -> Bool = { false }
+    /// The model in a folder with experts beside it, at a strength β, in an element type (`f32`, `bf16`).
+    public var emulated: ((_ model: String, _ experts: FrontierStudy.Emulated, _ beta: Double, _ precision: String) throws -> Evaluator)?
 
     public init(messages: @escaping (String) throws -> (any MessageRenderer)?) { self.messages = messages }
   }
@@ -49,7 +51,7 @@ public struct Frontier {
   /// Why the numbers of items that were trained on stand all the same.
   public let warnings: [String]
   private let scorer: FrontierScorer
-  private let model: String
+  let model: String
   /// Keys of points whose run failed in this call.
   private var failed: Set<String> = []
 
@@ -67,6 +69,9 @@ public struct Frontier {
       throw problems
     }
     do { _ = try ModelFolder(model) } catch { problems.add("\(error)") }
+    if scorer.suites?.test.needsBase == true, let method = study.methods.first(where: { $0.emulated != nil }) {
+      problems.add("suite: drift is a distance of one model's weights and logits from its base's; \(method.name) moves no weight")
+    }
     var training: [String] = []
     for method in study.methods where !method.isAfterTraining {
       // What a method cannot do on this model is known from names and shapes.
@@ -180,8 +185,10 @@ public struct Frontier {
           }
           found = try runs.blended(entry, parent: parent, base: base)
           if found != nil, !hasChildren(parent, besides: entry) { try runs.tidy(parent) }
-        } else {
+        } else if entry.isRun {
           found = try runs.trained(entry, base: base)
+        } else {
+          found = try runs.emulated(entry, base: base)
         }
       } catch {
         if doors.isStopped() { return .interrupted }
@@ -191,7 +198,7 @@ public struct Frontier {
       }
       guard let found else { return .interrupted }
       try points.add(found)
-      if entry.parent == nil, !hasChildren(entry, besides: nil) { try runs.tidy(entry) }
+      if entry.isRun, !hasChildren(entry, besides: nil) { try runs.tidy(entry) }
       try onEvent(.finished(found, entry))
     }
     return failed.isEmpty ? .finished : .failed(failed.count)
@@ -292,7 +299,8 @@ public struct Frontier {
       return FrontierSummary.Cost(
         method: method.name, runs: found.count, trials: Set(found.map { FrontierTrial(strength: $0.strength, rate: $0.rate) }).count,
         preparingSeconds: mean(\.preparingSeconds), trainingSeconds: mean(\.trainingSeconds), measuringSeconds: mean(\.measuringSeconds),
-        peakBytes: found.compactMap(\.peakBytes).max(), bytes: found.compactMap(\.bytes).max(), trained: found.compactMap(\.trained).first)
+        peakBytes: found.compactMap(\.peakBytes).max(), bytes: found.compactMap(\.bytes).max(), trained: found.compactMap(\.trained).first,
+        kind: method.emulated != nil ? .emulated : method.after != nil ? .blend : .trained)
     }
   }
 }

@@ -26,7 +26,7 @@ struct FrontierIdentity {
   }
 
   /// Of a file, or of a folder's files.
-  private mutating func hash(of path: String) throws -> String {
+  mutating func hash(of path: String) throws -> String {
     if let found = known[path] { return found }
     let hash: String
     if Files.isFolder(path) {

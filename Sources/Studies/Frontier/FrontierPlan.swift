@@ -13,6 +13,8 @@ public struct FrontierPlan: Sendable {
     public let key: String
     /// Of the point whose model it takes; nil for a run of its own.
     public let parent: String?
+    /// Whether something is trained for it.
+    public let isRun: Bool
 
     /// Name of its folder.
     var slug: String {
@@ -54,7 +56,24 @@ public struct FrontierPlan: Sendable {
         }
       }
     }
+    var start = bases ?? JSONObject()
+    for key in start.keys where !["model", "initialize", "objective", "sequence_length", "packing", "evaluate", "precision"].contains(key) { start[key] = nil }
+    base = try identity.hash(start, beside: beside)
     for (number, method) in study.methods.enumerated() {
+      guard let emulated = method.emulated else { continue }
+      for (order, seed) in study.seeds.enumerated() {
+        let of = emulated.at(seed: seed)
+        // The same models at every seed are no repetition.
+        if order > 0, of == emulated.at(seed: study.seeds[0]) { continue }
+        var object = start
+        object["emulate"] = [
+          "experts": .array(try of.experts.map { .string(try identity.hash(of: $0)) }), "anti_expert": .string(try identity.hash(of: of.antiExpert)),
+          "weights": .array(of.weights.map { .number($0) }), "strengths": .array(method.strengths.sorted().map { .number($0) }),
+        ]
+        points.append((order, 0, number, Self.point(method, FrontierTrial(), seed, try identity.hash(object, beside: beside), nil)))
+      }
+    }
+    for method in study.methods {
       guard let after = method.after, let parent = study.methods.first(where: { $0.name == after }), let blend = method.blend else { continue }
       let parentNumber = study.methods.firstIndex { $0.name == after }!
       for (rank, trial) in FrontierTrial.grid(strengths: parent.strengths, rates: parent.rates).enumerated() {
@@ -63,22 +82,18 @@ public struct FrontierPlan: Sendable {
           let own = ContentHash.of("\(key) \(blend.rawValue) \(method.strengths.sorted())")
           // Straight behind its parent: before the others of that rank.
           points.append((order, rank, parentNumber, Self.point(method, trial, seed, own, key)))
-          _ = number
         }
       }
     }
     self.points = points.sorted { a, b in
       (a.phase, a.rank, a.method, a.point.parent == nil ? 0 : 1) < (b.phase, b.rank, b.method, b.point.parent == nil ? 0 : 1)
     }.map(\.point)
-    var start = bases ?? JSONObject()
-    for key in start.keys where !["model", "initialize", "objective", "sequence_length", "packing", "evaluate", "precision"].contains(key) { start[key] = nil }
-    base = try identity.hash(start, beside: beside)
   }
 
   private static func point(_ method: FrontierStudy.Method, _ trial: FrontierTrial, _ seed: Int, _ key: String, _ parent: String?) -> Point {
     let words = trial.label(knob: method.knob)
     return Point(
       method: method.name, trial: trial, seed: seed, label: [method.name, words, "seed \(seed)"].filter { !$0.isEmpty }.joined(separator: ", "),
-      key: key, parent: parent)
+      key: key, parent: parent, isRun: !method.isAfterTraining)
   }
 }

@@ -94,12 +94,20 @@ extension Frontier {
     return try TrainingPlan(recipe, methods: tuningMethods)
   }
 
-  /// The recipe to run for what is recommended, as YAML: that of the trial at the first seed. nil where nothing is, or a method that
-  /// comes after training is.
+  /// The recipe to run for what is recommended, as YAML: that of the trial at the first seed, of a blend the recipe of what it is made of,
+  /// of an emulated model the file of a server. nil where nothing is recommended.
   public func recommendedRecipe(_ summary: FrontierSummary) throws -> String? {
     guard let advice = summary.recommendation, var method = study.methods.first(where: { $0.name == advice.method }) else { return nil }
-    var head = "# \(advice.method), \(advice.trial): \(advice.reason).\n"
+    var head = "# \(advice.method)\(advice.trial.isEmpty ? "" : ", " + advice.trial): \(advice.reason).\n"
     let words = advice.trial
+    if let of = method.emulated?.at(seed: study.seeds[0]) {
+      var file: JSONObject = [
+        "model": .string(model), "expert": .array(of.experts.map { .string($0) }), "anti_expert": .string(of.antiExpert), "beta": .number((advice.at * 1000).rounded() / 1000),
+      ]
+      if !of.weights.isEmpty { file["expert_weight"] = .array(of.weights.map { .number($0) }) }
+      if study.shared.object["precision"]?.string == "bf16" { file["precision"] = "bf16" }
+      return head + "# To be read by holdfast serve; the strengths of the study lie around this β.\n" + YAML.text(.object(file))
+    }
     if method.isAfterTraining, let parent = study.methods.first(where: { $0.name == method.after }) {
       head += "# Then: holdfast blend, \(method.blend?.rawValue ?? ""), \(FrontierTrial.text((advice.at * 100).rounded() / 100)) of the way from the base to this run's model.\n"
       method = parent

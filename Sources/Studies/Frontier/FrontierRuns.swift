@@ -106,6 +106,34 @@ final class FrontierRuns {
     return found
   }
 
+  /// The study's model with experts beside it, at one strength after another.
+  func emulated(_ entry: FrontierPlan.Point, base: FrontierStation) throws -> FrontierPoint? {
+    guard let method = study.methods.first(where: { $0.name == entry.method }), let of = method.emulated?.at(seed: entry.seed),
+      let trained = study.methods.first(where: { !$0.isAfterTraining })
+    else { preconditionFailure("no method \(entry.method)") }
+    guard let open = doors.emulated else { throw EngineError("nobody here opens models with experts beside them") }
+    // Any method's recipe tells what is held out.
+    let run = try prepared(study.recipe(trained, FrontierTrial.grid(strengths: trained.strengths, rates: trained.rates)[0], seed: entry.seed))
+    let began = surroundings.now()
+    var stations = [base]
+    for beta in method.strengths.sorted() {
+      let evaluator = try open(model, of, beta, run.recipe.precision.rawValue)
+      var station = FrontierStation(at: beta)
+      for record in try run.heldOutLosses(by: evaluator.logProbabilities) { Self.add(record, to: &station) }
+      if !scorer.isEmpty {
+        // Scores of all models are in f32.
+        let scoring = run.recipe.precision == .f32 ? evaluator : try open(model, of, beta, "f32")
+        let asked = SuiteModel(hash: ContentHash.of("\(entry.key) \(beta)")) { scoring }
+        station.scores = try scored(asked, { scoring }, keepingSamplesAs: entry.seed == study.seeds[0] ? entry.key : nil)
+      }
+      stations.append(station)
+      if try isStopped() { return nil }
+    }
+    var found = try point(entry.key, method: entry.method, entry.trial, seed: entry.seed, stations, measuring: surroundings.now() - began, run)
+    found.bytes = try (of.experts + [of.antiExpert]).reduce(0) { try $0 + Self.bytes($1) }
+    return found
+  }
+
   /// Takes away what nobody needs once the point and those made of it stand.
   func tidy(_ entry: FrontierPlan.Point) throws {
     try Files.remove(folder(entry) + "/checkpoints")
@@ -182,10 +210,13 @@ final class FrontierRuns {
       made = try Evaluator(model: decoder, tokenizer: Tokenizer(folder: adapter == nil ? folder : model))
       return made!
     }
+    return try scored(SuiteModel(hash: SuiteModel.hash(folder: adapter == nil ? folder : model, adapters: over), load: evaluator), evaluator, keepingSamplesAs: key)
+  }
+
+  private func scored(_ asked: SuiteModel, _ evaluator: () throws -> Evaluator, keepingSamplesAs key: String?) throws -> SplitScores {
     let base = SuiteModel(hash: try SuiteModel.hash(folder: model)) { [model] in
       try Evaluator(model: ModelFolder(model).load(), tokenizer: Tokenizer(folder: model))
     }
-    let asked = SuiteModel(hash: try SuiteModel.hash(folder: adapter == nil ? folder : model, adapters: over), load: evaluator)
     let found = try scorer.score(asked, base: base, cache: output + "/results", evaluator)
     if let key, !found.samples.isEmpty {
       try Files.makeFolder(output + "/samples")

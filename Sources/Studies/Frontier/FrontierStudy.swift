@@ -36,6 +36,23 @@ public struct FrontierStudy: Sendable {
     case interpolate, slerp, halfReset = "half_reset", arithmetic
   }
 
+  /// Small experts under whom the study's model is decoded (emulated fine-tuning); `{seed}` in a path is a seed of the study.
+  public struct Emulated: Sendable, Hashable {
+    public var experts: [String]
+    public var antiExpert: String
+    /// Of the experts; empty: equal shares of 1.
+    public let weights: [Double]
+    /// Whether experts may come from other models than the anti-expert.
+    public let allowsAnyExpert: Bool
+
+    public func at(seed: Int) -> Emulated {
+      var found = self
+      found.experts = experts.map { $0.replacing("{seed}", with: "\(seed)") }
+      found.antiExpert = antiExpert.replacing("{seed}", with: "\(seed)")
+      return found
+    }
+  }
+
   /// One way of tuning with what is tried of it.
   public struct Method: Sendable {
     public let name: String
@@ -46,12 +63,15 @@ public struct FrontierStudy: Sendable {
     /// For what comes after training: the method whose runs it takes, and what it makes of them.
     public let after: String?
     public let blend: Blend?
+    /// For what trains nothing here: `strengths` are values of β.
+    public let emulated: Emulated?
     /// Keys of a recipe in place of the shared ones, and sources beside the shared ones.
     let keys: JSONObject
     let added: [JSON]
     let lines: [String: Int]
 
-    public var isAfterTraining: Bool { after != nil }
+    /// Whether it has no runs of its own.
+    public var isAfterTraining: Bool { after != nil || emulated != nil }
   }
 
   public let name: String
@@ -143,7 +163,13 @@ public struct FrontierStudy: Sendable {
     var found = Problems(subject)
     check(read, &found)
     // Where a key could not be read its placeholder is missing too; that is said already.
-    for words in found.complaints where wrong.isEmpty || !words.contains(": is required") { problems.add(words) }
+    let unread = Set(wrong.complaints.compactMap { $0.split(separator: ":").first?.split(separator: ".").last?.prefix { $0 != "[" } })
+    for words in found.complaints {
+      if let end = words.firstRange(of: ": is required")?.lowerBound, let key = words[..<end].split(separator: " ").last,
+        unread.contains(key) || unread.contains("recipe") && words.hasPrefix("methods: ")
+      { continue }
+      problems.add(words)
+    }
     if !problems.isEmpty {
       // What lies behind the paths as well, so that one round of mending is enough.
       var items = Problems(subject)
@@ -189,7 +215,7 @@ public struct FrontierStudy: Sendable {
     if referenceMethod == nil, !methods.isEmpty {
       problems.add("reference: there is no method \(reference)" + (nearestName(to: reference, among: methods.map(\.name)).map { "; did you mean \($0)?" } ?? ""))
     }
-    if referenceMethod?.isAfterTraining == true { problems.add("reference: \(reference) comes after training; the reference is trained") }
+    if referenceMethod?.isAfterTraining == true { problems.add("reference: \(reference) trains nothing itself; name a method that does") }
     if suite == nil, !tasks.contains(where: \.isNew) { problems.add("new: is required, or a suite: what tuning teaches") }
     if suite == nil, !tasks.contains(where: { !$0.isNew }) { problems.add("old: is required, or a suite: what the base could do before") }
     for (index, task) in tasks.enumerated() where tasks[..<index].contains(where: { $0.name == task.name }) {
@@ -202,10 +228,25 @@ public struct FrontierStudy: Sendable {
     if otherSeeds == .chosen, lossTasks.isEmpty { problems.add("other_seeds: chosen is by losses, along the run, and no task measures one") }
     if otherSeeds == .chosen, !scoreTasks.isEmpty || suite != nil { problems.add("other_seeds: chosen leaves scores with one seed, since they are read over all rates; take all") }
     if Set(seeds).count != seeds.count { problems.add("seeds: one stands twice") }
+    var missing: [String] = []
     for method in methods {
       let place = "methods: \(method.name)"
       for key in Self.common where method.keys[key] != nil { problems.add("\(place): \(key) is the recipe's, or the methods cannot be compared") }
       for (key, words) in Self.refusals where method.keys[key] != nil { problems.add("\(place): \(key): \(words)") }
+      if let emulated = method.emulated {
+        if method.strengths.isEmpty { problems.add("\(place): strengths: is required: values of β, how strongly the experts act") }
+        if method.strengths.contains(where: { !($0 > 0 && $0.isFinite) }) { problems.add("\(place): strengths: lie above 0, which is the base and there already") }
+        if emulated.experts.isEmpty { problems.add("\(place): emulate.experts: is required: at least one") }
+        if !emulated.weights.isEmpty, emulated.weights.count != emulated.experts.count {
+          problems.add("\(place): emulate.weights: there are \(emulated.weights.count) for \(emulated.experts.count) experts")
+        }
+        if method.after != nil || method.knob != nil { problems.add("\(place): emulate stands alone: after, blend and knob are of trained methods") }
+        if !method.keys.isEmpty || !method.added.isEmpty { problems.add("\(place): \((method.keys.keys + (method.added.isEmpty ? [] : ["add_data"])).joined(separator: ", ")): nothing is trained here") }
+        for of in seeds.map(emulated.at) {
+          for path in of.experts + [of.antiExpert] where !path.isEmpty && !Files.exists(path) && !missing.contains(path) { missing.append(path) }
+        }
+        continue
+      }
       if let after = method.after {
         guard let parent = methods.first(where: { $0.name == after }) else {
           problems.add("\(place): after: there is no method \(after)" + (nearestName(to: after, among: methods.map(\.name)).map { "; did you mean \($0)?" } ?? ""))
@@ -215,7 +256,9 @@ public struct FrontierStudy: Sendable {
         if parent.keys["adapter"] != nil || shared.object["adapter"] != nil { problems.add("\(place): after: \(after) trains an adapter; blends are of whole models") }
         if method.strengths.isEmpty { problems.add("\(place): strengths: is required: how far from the base (0) to the tuned model (1)") }
         if method.strengths.contains(where: { $0 <= 0 || $0 >= 1 }) { problems.add("\(place): strengths: lie between 0, the base, and 1, the tuned model, which are there already") }
-        if !method.keys.isEmpty { problems.add("\(place): \(method.keys.keys.joined(separator: ", ")): nothing is trained after training") }
+        if method.knob != nil { problems.add("\(place): knob: is of trained methods; strengths are of the blend") }
+        let unread = method.keys.keys + (method.added.isEmpty ? [] : ["add_data"])
+        if !unread.isEmpty { problems.add("\(place): \(unread.joined(separator: ", ")): nothing is trained after training") }
         continue
       }
       if method.rates.isEmpty {
@@ -231,7 +274,6 @@ public struct FrontierStudy: Sendable {
       let words = zip(trained, counts).map { "\($0.name) \($1)" }.joined(separator: ", ")
       problems.add("methods: unequal trials (\(words)); who tries more often finds better (unequal_trials: true says that it is meant so)")
     }
-    var missing: [String] = []
     for task in tasks {
       if task.validation == task.test, !task.test.isEmpty { problems.add("\(task.name): validation and test are one file, \(task.test); what chooses cannot judge") }
       for path in [task.validation, task.test] where !path.isEmpty && !missing.contains(path) {

@@ -84,7 +84,7 @@ extension FrontierStudy {
     }
 
     /// Keys of a method's entry that are the study's; all others are a recipe's.
-    private static let own = ["name", "knob", "strengths", "rates", "after", "blend", "add_data"]
+    private static let own = ["name", "knob", "strengths", "rates", "after", "blend", "emulate", "add_data"]
 
     private static func method(_ json: JSON, at place: String, _ reader: KeyReader, rates: [Double], _ lines: [String: Int]) -> Method? {
       var entry = JSONObject(), keys = JSONObject()
@@ -102,12 +102,20 @@ extension FrontierStudy {
         let after: String? = reader.optional("after", otherwise: "none", doc: "The method whose runs are taken.")
         if (blend == nil) != (after == nil) { reader.complain(nil, "blend and after stand together: what is made of whose runs") }
         let added = reader.json("add_data", kind: "a list of sources", otherwise: "none", doc: "Sources beside the shared ones, such as replay.")
+        let emulated = reader.optionalSection("emulate") { reader in
+          Emulated(
+            experts: reader.required("experts", doc: "Folders of tuned small models, or of adapters on the anti-expert; `{seed}` is a seed of the study."),
+            antiExpert: reader.required("anti_expert", doc: "What the experts were before they were tuned."),
+            weights: reader.value("weights", default: [], doc: "Of the experts; without, equal shares of 1."),
+            allowsAnyExpert: reader.value("any_expert", default: false, doc: "Experts whose runs say that they were tuned from another model are meant so."))
+        }
         let ownRates: [Double]? = reader.optional("rates", otherwise: "the study's", doc: "Learning rates to try.")
-        let isAfter = after != nil
+        if after != nil || emulated != nil, ownRates != nil { reader.complain("rates", "is of no use where nothing is trained") }
+        let isAfter = after != nil || emulated != nil
         return Method(
           name: reader.required("name", doc: "What tables call it."), knob: reader.optional("knob", otherwise: "none", doc: "Path of a key, or the name of a knob of the method."),
-          strengths: reader.value("strengths", default: [], doc: "Values of the knob; of a blend how far from the base (0) to the tuned model (1)."),
-          rates: isAfter ? [] : ownRates ?? rates, after: after, blend: blend, keys: keys,
+          strengths: reader.value("strengths", default: [], doc: "Values of the knob; of a blend how far from the base (0) to the tuned model (1); of `emulate` β."),
+          rates: isAfter ? [] : ownRates ?? rates, after: after, blend: blend, emulated: emulated, keys: keys,
           added: added?.array ?? added.map { [$0] } ?? [],
           lines: Dictionary(uniqueKeysWithValues: lines.compactMap { path, line in path.hasPrefix(place + ".") ? (String(path.dropFirst(place.count + 1)), line) : nil }))
       }.0
