@@ -519,15 +519,16 @@ def tables(o):
 def draw(o, sweep):
     """The sweep as SVG: right answers (secrets included) over the share of secrets kept, a line for each large base."""
     width, height, left, top = 560, 380, 60, 30
-    greatest = max(max(v["helpful"]) for s in sweep.values() for v in s.values()) * 1.1
+    greatest = math.ceil(10 * max(max(v["helpful"]) for s in sweep.values() for v in s.values())) / 10
     x = lambda v: left + v * (width - left - 20)
     y = lambda v: top + (1 - v / greatest) * (height - top - 50)
     colours = {"tiny on tiny": "#9aa0a8", "tiny on small": "#5a7fb0", "tiny on base": "#1d4ed8", "small on small": "#e0a070", "small on base": "#c2410c"}
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">', f'<rect width="{width}" height="{height}" fill="#fff"/>']
     for i in range(6):
         out.append(f'<line x1="{x(i / 5):.1f}" y1="{y(0):.1f}" x2="{x(i / 5):.1f}" y2="{top}" stroke="#eee"/><text x="{x(i / 5):.1f}" y="{y(0) + 16:.1f}" text-anchor="middle" fill="#444">{i / 5:.1f}</text>')
-        v = greatest * i / 5
-        out.append(f'<line x1="{left}" y1="{y(v):.1f}" x2="{width - 20}" y2="{y(v):.1f}" stroke="#eee"/><text x="{left - 6}" y="{y(v) + 4:.1f}" text-anchor="end" fill="#444">{v:.2f}</text>')
+    for i in range(round(10 * greatest) + 1):
+        v = i / 10
+        out.append(f'<line x1="{left}" y1="{y(v):.1f}" x2="{width - 20}" y2="{y(v):.1f}" stroke="#eee"/><text x="{left - 6}" y="{y(v) + 4:.1f}" text-anchor="end" fill="#444">{v:.1f}</text>')
     out.append(f'<text x="{(left + width) / 2}" y="{height - 12}" text-anchor="middle" fill="#222">secrets kept</text><text x="14" y="{(top + height) / 2 - 20}" transform="rotate(-90 14 {(top + height) / 2 - 20})" text-anchor="middle" fill="#222">right answers, secrets included</text>')
     for at, (size, by_share) in enumerate(sweep.items()):
         points = [(statistics.mean(v["safe"]), statistics.mean(v["helpful"]), l, v) for l, v in by_share.items()]
@@ -535,7 +536,7 @@ def draw(o, sweep):
         for a, b, l, v in points:
             out.append(f'<line x1="{x(a):.1f}" x2="{x(a):.1f}" y1="{y(min(v["helpful"])):.1f}" y2="{y(max(v["helpful"])):.1f}" stroke="{colours[size]}"/><circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3.5" fill="{colours[size]}"><title>{size}, λ {l}: helpful {b:.3f}, safe {a:.3f}</title></circle>')
         out.append(f'<text x="{width - 30}" y="{top + 16 + 16 * at}" text-anchor="end" fill="{colours[size]}">{size}</text>')
-    out.append('<text x="60" y="18" fill="#222">Two experts by DPO, mixed: λ from 0 (right) to 1 (left); bars: range over seeds</text></svg>')
+    out.append('<text x="60" y="18" fill="#222">Two experts by DPO, mixed; the helpful one weighs 0 at the right, 1 at the left; bars: range over seeds</text></svg>')
     open(o.drawing, "w").write("\n".join(out) + "\n")
 
 parser = argparse.ArgumentParser()
