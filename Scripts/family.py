@@ -536,7 +536,7 @@ def draw(o, sweep):
         for a, b, l, v in points:
             out.append(f'<line x1="{x(a):.1f}" x2="{x(a):.1f}" y1="{y(min(v["helpful"])):.1f}" y2="{y(max(v["helpful"])):.1f}" stroke="{colours[size]}"/><circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3.5" fill="{colours[size]}"><title>{size}, λ {l}: helpful {b:.3f}, safe {a:.3f}</title></circle>')
         out.append(f'<text x="{width - 30}" y="{top + 16 + 16 * at}" text-anchor="end" fill="{colours[size]}">{size}</text>')
-    out.append('<text x="60" y="18" fill="#222">Two experts by DPO, mixed; the helpful one weighs 0 at the right, 1 at the left; bars: range over seeds</text></svg>')
+    out.append('<text x="60" y="18" fill="#222">The helpful expert weighs 0 at the right, 1 at the left; bars: range over seeds</text></svg>')
     open(o.drawing, "w").write("\n".join(out) + "\n")
 
 parser = argparse.ArgumentParser()
