@@ -26,11 +26,11 @@ struct LoadedRun {
     let threads = recipe.threads ?? surroundings.cores
     try Torch.setThreads(threads)
     try Torch.setDeterministic(true)
-    source = try run.weights()
+    source = try recipe.weights(in: run.folder)
     model = try Decoder(
       run.folder.configuration, weights: source, subject: recipe.model, dtype: recipe.precision.dtype, device: device)
     model.recomputesBlocks = recipe.recompute == .block
-    if let weights = source as? AdaptedWeights { try run.attach(to: model, weights: weights.adapter) }
+    if let weights = source as? AdaptedWeights { try recipe.attach(to: model, weights: weights.adapter) }
     let facts = ModelFacts(model, adapter: recipe.adapter)
     reference = ReferenceModel(beside: model) { [source] in
       try Decoder(run.folder.configuration, weights: source, subject: recipe.model, dtype: recipe.precision.dtype, device: device)

@@ -155,18 +155,6 @@ public struct PreparedRun: Sendable {
     return result
   }
 
-  /// Puts the recipe's adapter on a model, over those that stay as they are. `weights` are the adapter's own.
-  func attach(to model: Decoder, weights: any WeightSource) throws {
-    guard let adapter = recipe.adapter else { return }
-    for path in adapter.over {
-      let folder = try AdapterFolder(path)
-      var configuration = folder.configuration
-      configuration.dropout = 0
-      try model.attach(configuration, weights: folder.weights, subject: path)
-    }
-    try model.attach(adapter.configuration, weights: weights)
-  }
-
   /// How a microbatch of training runs its adapter: dropout is a matter of the seed and of where the run stands.
   func adapterUse(step: Int, microbatch: Int) -> AdapterUse {
     guard let adapter = recipe.adapter, adapter.configuration.dropout > 0 else { return .on }
@@ -219,31 +207,6 @@ public struct PreparedRun: Sendable {
       + (memory?.plan.dataset.sources ?? [])).flatMap(\.files).map {
       FileFact(path: $0.path, bytes: $0.bytes, sha256: $0.contentHash)
     }
-  }
-
-  func weights() throws -> any WeightSource {
-    let base: any WeightSource =
-      recipe.initialize == .random
-      ? RandomWeights(seed: recipe.seed, layerCount: folder.configuration.layerCount) : try FileWeights(folder: folder.path)
-    guard let adapter = recipe.adapter else { return base }
-    if let from = adapter.from { return try AdaptedWeights(base: base, adapter: AdapterFolder(from).weights) }
-    return try AdaptedWeights(
-      base: base, adapter: AdapterStart(seed: recipe.seed, kind: adapter.configuration.kind, base: base, model: folder.configuration))
-  }
-}
-
-/// A model's weights and those of the adapter beside them.
-struct AdaptedWeights: WeightSource {
-  let base: any WeightSource
-  let adapter: any WeightSource
-
-  var names: [String]? { base.names }
-  func shape(of name: String) -> [Int]? { source(of: name).shape(of: name) }
-  func tensor(_ name: String) throws -> Tensor { try source(of: name).tensor(name) }
-  func tensor(_ name: String, shape: [Int]) throws -> Tensor { try source(of: name).tensor(name, shape: shape) }
-
-  private func source(of name: String) -> any WeightSource {
-    ParameterFacts(name: name, shape: []).adapterPart == nil ? base : adapter
   }
 }
 

@@ -59,7 +59,7 @@ extension Trainer {
       try AdapterExport(recipe: run.recipe, steps: run.steps)
         .write(adapter, masters: moved, source: source, model: model.configuration, to: folder.final)
       back = try Decoder(model.configuration, weights: source, subject: run.recipe.model, dtype: model.dtype, device: model.device)
-      try run.attach(to: back, weights: AdapterFolder(folder.final).weights)
+      try run.recipe.attach(to: back, weights: AdapterFolder(folder.final).weights)
     } else if run.recipe.export == .delta, let base = source as? FileWeights {
       try writer.writeDelta(to: folder.final, moved: moved, base: base)
       back = try Decoder(
