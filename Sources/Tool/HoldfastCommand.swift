@@ -27,6 +27,7 @@ struct HoldfastCommand: AsyncParsableCommand {
       SearchCommand.self,
       ServeCommand.self,
       TokenizeCommand.self,
+      TrajectoryCommand.self,
       TuneCommand.self,
       VerifyCommand.self,
       WorldCommand.self,
