@@ -124,6 +124,16 @@ import Testing
     #expect(wrong.status == 64 && wrong.lacks("rates: is of no use where nothing is trained", "emulate stands alone", "nobody-1: no such file") == [], "\(wrong.errors)")
     let stranger = shop.holdfast("frontier", study, "--methods", "[full, {name: emulated, emulate: {experts: [\(shop.path)/expert/final], anti_expert: \(shop.path)/expert/final}, strengths: [1]}]")
     #expect(stranger.status == 64 && stranger.errors.contains("was tuned from"), "\(stranger.errors)")
+    // What an expert was trained on counts as trained on.
+    let learnt = try shop.write(
+      """
+      {model: \(Workshop.trained), data: [{path: \(shop.path)/clinic.test.jsonl, format: prompt_completion}], sequence_length: 64, batch: 2, steps: 1, schedule: constant, threads: 1,
+       learning_rate: 1e-3, output: \(shop.path)/learnt}
+
+      """, to: "learnt.yaml")
+    try #require(shop.holdfast("tune", learnt).status == 0)
+    let seen = shop.holdfast("frontier", study, "--methods", methods("\(shop.path)/learnt/final"))
+    #expect(seen.status == 64 && seen.errors.contains("trained on in \(shop.path)/clinic.test.jsonl"), "\(seen.errors)")
     // The gate asks the same model.
     let suite = try shop.write("tasks: [{kind: generate, world: stories, max_tokens: 8, limit: 10}]\n", to: "stories.yaml")
     func gate(_ words: String...) throws -> JSON {

@@ -72,7 +72,6 @@ public struct Frontier {
     if scorer.suites?.test.needsBase == true, let method = study.methods.first(where: { $0.emulated != nil }) {
       problems.add("suite: drift is a distance of one model's weights and logits from its base's; \(method.name) moves no weight")
     }
-    var training: [String] = []
     for method in study.methods where !method.isAfterTraining {
       // What a method cannot do on this model is known from names and shapes.
       do throws(Problems) {
@@ -82,10 +81,8 @@ public struct Frontier {
       } catch {
         for words in error.complaints { problems.add("methods: \(method.name): \(words)") }
       }
-      let data = try study.recipe(method, FrontierTrial(rate: 1), seed: 0).data
-      for path in data.flatMap(\.paths) where !training.contains(path) { training.append(path) }
     }
-    let overlap = try study.trainedItems(among: training, scorer)
+    let overlap = try study.trainedItems(among: study.trainingFiles(), scorer)
     if !study.allowsTrainedItems { for words in overlap { problems.add(words) } }
     warnings = study.allowsTrainedItems ? overlap : []
     try problems.check()

@@ -1,6 +1,7 @@
 public import HoldfastBasics
 internal import HoldfastDatasets
 internal import HoldfastMethods
+internal import HoldfastRecords
 internal import HoldfastTraining
 
 /// What a study of the speciality–versatility frontier compares, as its YAML says it.
@@ -179,12 +180,16 @@ public struct FrontierStudy: Sendable {
     try problems.check()
   }
 
-  /// Files that a method's runs are trained on, as far as their recipes can be read.
-  private func trainingFiles() -> [String] {
+  /// Files that the methods' runs and the experts' are trained on, as far as their recipes can be read.
+  func trainingFiles() -> [String] {
     var found: [String] = []
-    for method in methods where !method.isAfterTraining {
-      guard let recipe = try? recipe(method, FrontierTrial(rate: 1), seed: 0) else { continue }
-      for path in recipe.data.flatMap(\.paths) where !found.contains(path) { found.append(path) }
+    func note(_ recipe: Recipe?) {
+      for path in recipe?.data.flatMap(\.paths) ?? [] where !found.contains(path) { found.append(path) }
+    }
+    for method in methods where !method.isAfterTraining { note(try? recipe(method, FrontierTrial(rate: 1), seed: 0)) }
+    for expert in methods.compactMap(\.emulated).flatMap({ of in seeds.flatMap { of.at(seed: $0).experts } }) {
+      guard let manifest = try? Manifest(file: RunFolder(Files.folder(of: expert)).manifest) else { continue }
+      note(try? Recipe(manifest.recipe, methods: tuningMethods.map { $0.keys }))
     }
     return found
   }
@@ -196,109 +201,12 @@ public struct FrontierStudy: Sendable {
       + scorer.overlaps(training: readable(files))
   }
 
-  private static let refusals = [
+  static let refusals = [
     "learning_rate": "the study's `rates` say it", "seed": "the study's `seeds` say it", "evaluate": "the study's `new` and `old` say what is measured",
     "stages": "a study compares single runs", "search": "does not stand in a study", "early_stopping": "the study reads every run off where it reaches the targets",
     "watch": "the study's `new` and `old` say what is measured, and all methods run as long",
     "export": "models of a study are whole ones",
   ]
-
-  /// Keys that make runs of different methods incomparable.
-  private static let common = ["model", "initialize", "objective", "sequence_length", "packing"]
-
-  private func check(_ read: Keys, _ problems: inout Problems) {
-    if methods.isEmpty { problems.add("methods: is required: at least one") }
-    for (index, method) in methods.enumerated() {
-      if methods[..<index].contains(where: { $0.name == method.name }) { problems.add("methods: \(method.name) stands twice") }
-    }
-    let referenceMethod = methods.first { $0.name == reference }
-    if referenceMethod == nil, !methods.isEmpty {
-      problems.add("reference: there is no method \(reference)" + (nearestName(to: reference, among: methods.map(\.name)).map { "; did you mean \($0)?" } ?? ""))
-    }
-    if referenceMethod?.isAfterTraining == true { problems.add("reference: \(reference) trains nothing itself; name a method that does") }
-    if suite == nil, !tasks.contains(where: \.isNew) { problems.add("new: is required, or a suite: what tuning teaches") }
-    if suite == nil, !tasks.contains(where: { !$0.isNew }) { problems.add("old: is required, or a suite: what the base could do before") }
-    for (index, task) in tasks.enumerated() where tasks[..<index].contains(where: { $0.name == task.name }) {
-      problems.add("new, old: \(task.name) stands twice")
-    }
-    if suite != nil, !scoreTasks.isEmpty { problems.add("suite: stands beside losses of new and old; it has their scores: \(scoreTasks.map(\.name).joined(separator: ", ")) measures one itself") }
-    for (kind, list) in [("loss", lossTasks), ("score", suite == nil ? scoreTasks : [])] where !list.isEmpty && Set(list.map(\.isNew)).count == 1 {
-      problems.add("new, old: every \(kind) stands on one side, \(list.map(\.name).joined(separator: ", ")); it needs a task of the other to be compared with")
-    }
-    if otherSeeds == .chosen, lossTasks.isEmpty { problems.add("other_seeds: chosen is by losses, along the run, and no task measures one") }
-    if otherSeeds == .chosen, !scoreTasks.isEmpty || suite != nil { problems.add("other_seeds: chosen leaves scores with one seed, since they are read over all rates; take all") }
-    if Set(seeds).count != seeds.count { problems.add("seeds: one stands twice") }
-    var missing: [String] = []
-    for method in methods {
-      let place = "methods: \(method.name)"
-      for key in Self.common where method.keys[key] != nil { problems.add("\(place): \(key) is the recipe's, or the methods cannot be compared") }
-      for (key, words) in Self.refusals where method.keys[key] != nil { problems.add("\(place): \(key): \(words)") }
-      if let emulated = method.emulated {
-        if method.strengths.isEmpty { problems.add("\(place): strengths: is required: values of β, how strongly the experts act") }
-        if method.strengths.contains(where: { !($0 > 0 && $0.isFinite) }) { problems.add("\(place): strengths: lie above 0, which is the base and there already") }
-        if emulated.experts.isEmpty { problems.add("\(place): emulate.experts: is required: at least one") }
-        if !emulated.weights.isEmpty, emulated.weights.count != emulated.experts.count {
-          problems.add("\(place): emulate.weights: there are \(emulated.weights.count) for \(emulated.experts.count) experts")
-        }
-        if method.after != nil || method.knob != nil { problems.add("\(place): emulate stands alone: after, blend and knob are of trained methods") }
-        if !method.keys.isEmpty || !method.added.isEmpty { problems.add("\(place): \((method.keys.keys + (method.added.isEmpty ? [] : ["add_data"])).joined(separator: ", ")): nothing is trained here") }
-        for of in seeds.map(emulated.at) {
-          for path in of.experts + [of.antiExpert] where !path.isEmpty && !Files.exists(path) && !missing.contains(path) { missing.append(path) }
-        }
-        continue
-      }
-      if let after = method.after {
-        guard let parent = methods.first(where: { $0.name == after }) else {
-          problems.add("\(place): after: there is no method \(after)" + (nearestName(to: after, among: methods.map(\.name)).map { "; did you mean \($0)?" } ?? ""))
-          continue
-        }
-        if parent.isAfterTraining { problems.add("\(place): after: \(after) is not trained itself") }
-        if parent.keys["adapter"] != nil || shared.object["adapter"] != nil { problems.add("\(place): after: \(after) trains an adapter; blends are of whole models") }
-        if method.strengths.isEmpty { problems.add("\(place): strengths: is required: how far from the base (0) to the tuned model (1)") }
-        if method.strengths.contains(where: { $0 <= 0 || $0 >= 1 }) { problems.add("\(place): strengths: lie between 0, the base, and 1, the tuned model, which are there already") }
-        if method.knob != nil { problems.add("\(place): knob: is of trained methods; strengths are of the blend") }
-        let unread = method.keys.keys + (method.added.isEmpty ? [] : ["add_data"])
-        if !unread.isEmpty { problems.add("\(place): \(unread.joined(separator: ", ")): nothing is trained after training") }
-        continue
-      }
-      if method.rates.isEmpty {
-        problems.add("\(place): rates: is required, here or for all: the learning rates to try")
-      } else if Set(method.rates).count < 3, !read.allowsFewRates {
-        problems.add("\(place): rates: \(method.rates.count == 1 ? "one" : "two") of at least three; a method is as good as its best rate, and one is easily hit or missed (few_rates: true says that it is meant so)")
-      }
-      if method.strengths.isEmpty == (method.knob != nil) { problems.add("\(place): knob and strengths stand together: which knob takes these values") }
-    }
-    let trained = methods.filter { !$0.isAfterTraining }
-    let counts = trained.map { FrontierTrial.grid(strengths: $0.strengths, rates: $0.rates).count }
-    if Set(counts).count > 1, !read.allowsUnequalTrials {
-      let words = zip(trained, counts).map { "\($0.name) \($1)" }.joined(separator: ", ")
-      problems.add("methods: unequal trials (\(words)); who tries more often finds better (unequal_trials: true says that it is meant so)")
-    }
-    for task in tasks {
-      if task.validation == task.test, !task.test.isEmpty { problems.add("\(task.name): validation and test are one file, \(task.test); what chooses cannot judge") }
-      for path in [task.validation, task.test] where !path.isEmpty && !missing.contains(path) {
-        if !Files.exists(path) { missing.append(path) } else if task.measures.contains(.loss), Self.isEmpty(path) { problems.add("\(task.name): \(path) has no rows") }
-      }
-    }
-    var said: Set<String> = []
-    for method in trained where !method.rates.isEmpty {
-      do throws(Problems) {
-        let recipe = try recipe(method, FrontierTrial.grid(strengths: method.strengths, rates: method.rates)[0], seed: seeds.first ?? 0)
-        for path in FrontierIdentity.paths(recipe.resolved) where !Files.exists(path) && !path.contains("*") && !missing.contains(path) { missing.append(path) }
-        if recipe.objective == .dpo, !lossTasks.isEmpty, said.insert("dpo").inserted {
-          problems.add("recipe: under dpo the loss of new and old is that of pairs, which begins anew with each model; measure scores")
-        }
-      } catch {
-        for words in error.complaints where said.insert(words).inserted { problems.add("methods: \(method.name): \(words)") }
-      }
-    }
-    for path in missing { problems.add("\(path): no such file") }
-  }
-
-  private static func isEmpty(_ path: String) -> Bool {
-    var rows = Rows([path])
-    return (try? rows.next()) == nil
-  }
 
   /// The recipe of a run.
   func recipe(_ method: Method, _ trial: FrontierTrial, seed: Int) throws(Problems) -> Recipe {
