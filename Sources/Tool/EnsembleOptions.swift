@@ -62,6 +62,25 @@ struct EnsembleOptions: ParsableArguments {
     if !isEmulated, weights != .asStored { throw ValidationError("--weights is for decoding; \(command) asks a single model with its weights as they are stored") }
   }
 
+  /// The options as words of a command line say them.
+  /// - Throws: `Problems` with what is wrong with them.
+  static func reading(_ words: [String]) throws(Problems) -> EnsembleOptions {
+    do { return try parse(words) } catch { throw Problems("experts", [message(for: error)]) }
+  }
+
+  /// A model with experts beside it; what is not said here stays as it is.
+  static func of(
+    _ model: String, experts: [String], antiExpert: String?, weights: [Double] = [], beta: Double? = nil, anyExpert: Bool = false, precision: String? = nil
+  ) throws(Problems) -> EnsembleOptions {
+    var words = ["--model", model, "--expert"] + experts
+    if let antiExpert { words += ["--anti-expert", antiExpert] }
+    if !weights.isEmpty { words += ["--expert-weight"] + weights.map { "\($0)" } }
+    if let beta { words += ["--beta", "\(beta)"] }
+    if anyExpert { words.append("--any-expert") }
+    if let precision { words += ["--precision", precision] }
+    return try reading(words)
+  }
+
   var isEmulated: Bool { antiExpert != nil }
 
   var emulation: Emulation {

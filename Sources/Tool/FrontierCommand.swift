@@ -60,7 +60,7 @@ struct FrontierCommand: ParsableCommand {
       doors.allowsOtherBits = others
       doors.emulated = { model, experts, beta, precision in
         // Whose children the experts are was looked at before the first run.
-        try Self.options(model, experts, ["--any-expert", "--beta", "\(beta)", "--precision", precision == "bf16" ? "bf16" : "f32"]).evaluator()
+        try Self.options(model, experts, beta: beta, anyExpert: true, precision: precision == "bf16" ? "bf16" : "f32").evaluator()
       }
       doors.isStopped = { ThisProcess.isInterrupted }
       doors.tellsPeak = ThisProcess.resetPeak()
@@ -89,11 +89,8 @@ struct FrontierCommand: ParsableCommand {
 }
 
 extension FrontierCommand {
-  private static func options(_ model: String, _ experts: FrontierStudy.Emulated, _ more: [String] = []) throws -> EnsembleOptions {
-    let weights = experts.weights.isEmpty ? [] : ["--expert-weight"] + experts.weights.map { "\($0)" }
-    do { return try EnsembleOptions.parse(["--model", model, "--anti-expert", experts.antiExpert, "--expert"] + experts.experts + weights + more) } catch {
-      throw Problems("emulate", [EnsembleOptions.message(for: error)])
-    }
+  private static func options(_ model: String, _ of: FrontierStudy.Emulated, beta: Double? = nil, anyExpert: Bool = false, precision: String? = nil) throws -> EnsembleOptions {
+    try .of(model, experts: of.experts, antiExpert: of.antiExpert, weights: of.weights, beta: beta, anyExpert: anyExpert, precision: precision)
   }
 
   /// An expert of another parent is found before anything runs.

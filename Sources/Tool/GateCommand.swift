@@ -82,12 +82,9 @@ struct GateCommand: ParsableCommand {
   }
 
   private func ensemble() throws -> EnsembleOptions {
-    var words = ["--model", base, "--expert"] + expert
-    if let antiExpert { words += ["--anti-expert", antiExpert] }
-    if !expertWeight.isEmpty { words += ["--expert-weight"] + expertWeight.map { "\($0)" } }
-    if let beta { words += ["--beta", "\(beta)"] }
-    if anyExpert { words.append("--any-expert") }
-    do { return try EnsembleOptions.parse(words) } catch { throw ValidationError(EnsembleOptions.message(for: error)) }
+    do { return try .of(base, experts: expert, antiExpert: antiExpert, weights: expertWeight, beta: beta, anyExpert: anyExpert) } catch {
+      throw ValidationError(error.complaints.joined(separator: "\n"))
+    }
   }
 
   private func model(_ folder: String, adapter: String?) throws -> SuiteModel {

@@ -56,7 +56,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   /// The options that `generate` takes too; what is wrong with them is said with this command's usage.
   private static func models(_ arguments: [String]) throws -> EnsembleOptions {
-    do { return try EnsembleOptions.parse(arguments) } catch { throw ValidationError(EnsembleOptions.message(for: error)) }
+    do { return try .reading(arguments) } catch { throw ValidationError(error.complaints.joined(separator: "\n")) }
   }
 
   func validate() throws {

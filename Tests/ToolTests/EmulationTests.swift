@@ -130,6 +130,28 @@ import Testing
     }
     let other = refused("--expert", Workshop.random, "--anti-expert", base)
     #expect(other.status == 1, "\(other.errors)")
+    // What changes no score is not passed over where scores are asked for.
+    let file = try shop.write("what is the colour of reso?", to: "text.txt")
+    for command in [["score", "--text", file], ["evaluate", "--text", file]] {
+      for (arguments, words) in [
+        (["--draft", base, "--speculate", "coupled"], "change no score"), (["--draft", base], "change no score"), (["--weights", "int8"], "--weights is for decoding"),
+      ] {
+        let outcome = Process(command + ["--model", base] + arguments, in: shop.path).wait()
+        #expect(outcome.status == 64 && outcome.errors.contains(words) && outcome.output.isEmpty, "\(command) \(arguments): \(outcome.errors)")
+      }
+    }
+    // Who proposes must mean the same by an id: two words change places in this one.
+    let swapped = try shop.copy(base, as: "swapped"), spelling = "\(swapped)/tokenizer.json"
+    let tokenizer = try MappedFile(path: spelling).json()
+    var vocabulary = try #require(tokenizer["model"]?["vocab"]?.object)
+    let words = vocabulary.keys.suffix(2)
+    (vocabulary[words.first!], vocabulary[words.last!]) = (vocabulary[words.last!], vocabulary[words.first!])
+    var object = try #require(tokenizer.object), model = try #require(tokenizer["model"]?.object)
+    model["vocab"] = .object(vocabulary)
+    object["model"] = .object(model)
+    try Files.writeAtomically(JSON.object(object).text(), to: spelling)
+    let drafted = refused("--draft", swapped, "--speculate", "coupled")
+    #expect(drafted.status != 0 && drafted.errors.contains(swapped) && drafted.output.isEmpty, "\(drafted.errors)")
   }
 
   @Test func chatKeepsTheConversation() throws {
