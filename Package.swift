@@ -1,6 +1,6 @@
 // swift-tools-version: 6.1
-// No unsafe flags anywhere: another package can depend on Holdfast. libtorch is not linked; Engine
-// opens the compiled shim at the first tensor (see Docs/decisions.md).
+// No unsafe flags in what a product needs: another package can depend on Holdfast. libtorch is not linked;
+// Engine opens the compiled shim at the first tensor (see Docs/decisions.md).
 import PackageDescription
 
 let house: [SwiftSetting] = [
@@ -19,12 +19,13 @@ func room(_ name: String, _ rooms: [String] = [], _ others: [Target.Dependency] 
     swiftSettings: house)
 }
 
+/// What tests expect is long to optimize and quick to run, so it is not optimized; what they test is.
 func tests(_ name: String, _ rooms: [String], _ others: [Target.Dependency] = []) -> Target {
   .testTarget(
     name: "\(name)Tests",
     dependencies: rooms.map { .init(stringLiteral: "Holdfast\($0)") } + others,
     path: "Tests/\(name)Tests",
-    swiftSettings: house)
+    swiftSettings: house + [.unsafeFlags(["-Onone"])])
 }
 
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
