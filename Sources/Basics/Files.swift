@@ -238,7 +238,10 @@ public enum Files {
       try? remove(beside)
       throw error
     }
-    try rename(beside, to: path)
+    do { try rename(beside, to: path) } catch {
+      try? remove(beside)
+      throw error
+    }
   }
 
   /// The folder part of a path; "." where there is none.

@@ -50,7 +50,7 @@ extension Evaluator {
       case .open: open.append(i)
       }
     }
-    let limits = open.map { max(maximumTokens, requests[$0].continuation.count) }
+    let limits = open.map { min(max(maximumTokens, requests[$0].continuation.count), contextLength) }
     let texts = try greedyAnswers(prompts: open.map { requests[$0].context }, limits: limits) { row, ids in
       if case .open = verdict(on: ids, answer: items[open[row]].answer) { true } else { false }
     }
@@ -61,7 +61,7 @@ extension Evaluator {
   /// The greedy answer to each prompt, up to its end or line, without white space around it.
   public func answers(to prompts: [String], maximumTokens: Int = 64) throws -> [String] {
     try greedyAnswers(
-      prompts: prompts.map { try ids(of: $0) }, limits: Array(repeating: maximumTokens, count: prompts.count))
+      prompts: prompts.map { try ids(of: $0) }, limits: Array(repeating: min(maximumTokens, contextLength), count: prompts.count))
   }
 
   private enum Verdict { case decided(Bool), open }

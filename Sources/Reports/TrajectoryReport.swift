@@ -32,45 +32,57 @@ public struct TrajectoryReport: Sendable {
 
   public let run: String
   public let steps: [Int]
+  /// What the last of the models is, in words: the run's end, or its last checkpoint.
+  public let result: String
   public let training: Curve
   public let readings: [Reading]
+  /// Of the training items' kind.
+  public let unseen: [Curve]
+  /// Of other kinds.
   public let others: [Curve]
 
-  public init(run: String, steps: [Int], training: Curve, readings: [Reading], others: [Curve]) {
+  public init(run: String, steps: [Int], result: String, training: Curve, readings: [Reading], unseen: [Curve], others: [Curve]) {
     self.run = run
     self.steps = steps
+    self.result = result
     self.training = training
     self.readings = readings
+    self.unseen = unseen
     self.others = others
   }
 
-  private var curves: [Curve] { [training] + others }
+  private var curves: [Curve] { [training] + unseen + others }
 
-  /// Right answers by checkpoint, in percent.
-  public var accuracies: Table {
+  private func table(_ cell: (Curve, Int) -> String) -> Table {
     var table = Table(["step"] + curves.map(\.name))
-    for (i, step) in steps.enumerated() {
-      table.add([.init(Numbers.grouped(step))] + curves.map { .init(Numbers.percent($0.accuracies[i].value, $0.accuracies[i].error)) })
-    }
+    for (i, step) in steps.enumerated() { table.add([.init(Numbers.grouped(step))] + curves.map { .init(cell($0, i)) }) }
     return table
   }
 
-  /// Share of the training items known by heart, in percent, by threshold, and what was right before.
-  public var memorization: Table {
-    var table = Table(["known by heart at"] + readings.map { "perplexity \(Numbers.significant($0.threshold))" })
+  /// Each with what it shows.
+  public var tables: [(title: String, table: Table)] {
+    [
+      ("Right answers, percent of items ± standard error", table { Numbers.percent($0.accuracies[$1].value, $0.accuracies[$1].error) }),
+      ("Perplexity of the right answers, geometric mean", table { Numbers.significant($0.perplexities[$1]) }),
+      ("\(training.name): known by heart, percent of items, by the perplexity at which an answer counts so", memorization),
+    ]
+  }
+
+  private var memorization: Table {
+    var table = Table(["step"] + readings.map { "≤ \(Numbers.significant($0.threshold))" })
     for (i, step) in steps.enumerated() {
-      table.add([.init("step \(Numbers.grouped(step))")] + readings.map { .init(Numbers.percent($0.memorized[i])) })
+      table.add([.init(Numbers.grouped(step))] + readings.map { .init(Numbers.percent($0.memorized[i])) })
     }
     table.addRule()
-    table.add([.init("right before that", .strong)] + readings.map { .init(Numbers.percent($0.preMemorization.value, $0.preMemorization.error), .strong) })
+    table.add([.init("right before", .strong)] + readings.map { .init(Numbers.percent($0.preMemorization.value, $0.preMemorization.error), .strong) })
     return table
   }
 
   /// What the last row is to be held against.
   public var words: String {
-    let unseen = others.compactMap { curve in curve.accuracies.last.map { "\(curve.name) \(Numbers.percent($0.value, $0.error)) %" } }
-    let end = unseen.isEmpty ? "name files of unseen items with --others to hold them against it" : "at the end: \(unseen.joined(separator: ", "))"
-    return "Right before known by heart is what unseen items of the same kind may be expected to score (arXiv 2411.07681); \(end)."
+    let scored = unseen.compactMap { curve in curve.accuracies.last.map { "\(curve.name) scores \(Numbers.percent($0.value, $0.error)) % \(result)" } }
+    return "Right before it was known by heart is what unseen items of the same kind may be expected to score (arXiv 2411.07681)"
+      + (scored.isEmpty ? "; --unseen names some to hold against it." : ": \(scored.joined(separator: ", ")).")
   }
 
   public var page: Page {
@@ -81,22 +93,24 @@ public struct TrajectoryReport: Sendable {
         Lines.Line(curve.name, xs: xs, ys: curve.accuracies.map(\.value), errors: curve.accuracies.map { $0.error ?? 0 })
       })
     let known = Lines(
-      "Training answers known by heart", x: Axis("step"), y: Axis("share of items", .percent, including: [0, 1]),
-      lines: readings.map { Lines.Line("≤ \(Numbers.significant($0.threshold))", xs: xs, ys: $0.memorized) })
+      "\(training.name): known by heart", x: Axis("step"), y: Axis("share of items", .percent, including: [0, 1]),
+      lines: readings.map { Lines.Line("perplexity ≤ \(Numbers.significant($0.threshold))", xs: xs, ys: $0.memorized) })
     let perplexity = Lines(
       "Perplexity of the right answers", x: Axis("step"), y: Axis("perplexity, geometric mean", isLogarithmic: true),
       lines: curves.map { Lines.Line($0.name, xs: xs, ys: $0.perplexities) })
+    let isDrawable = curves.allSatisfy { $0.perplexities.allSatisfy(\.isFinite) }
     return Page(
       "Learning, keeping, memorizing", subtitle: "\(run): \(steps.count) models, the start among them",
       sections: [
         .init("What each checkpoint could do", [
           .plot(.lines(right)), .note("Greedy answers, exactly as expected; bands are one standard error over items. Items of one run say nothing of another seed."),
-          .plot(.lines(perplexity)), .details("In numbers", [.table(accuracies)]),
+          isDrawable ? .plot(.lines(perplexity)) : .note("Perplexities are not drawn: at a checkpoint an answer has none, as where a run diverged."),
+          .details("In numbers", tables.prefix(2).flatMap { [.text($0.title), .table($0.table)] }),
         ]),
         .init("Known by heart", [
           .plot(.lines(known)), .table(memorization), .text(words),
           .note(
-            "An answer is called known by heart where its perplexity lies at the threshold or below, which is a choice: hence several. Right before that is, for each training item, the best it scored at a checkpoint where it was not yet known by heart, and never more than it scores at the end."),
+            "An answer is called known by heart where its perplexity lies at the threshold or below, which is a choice: hence several. Right before is, for each training item, the best it scored at a checkpoint where it was not yet known by heart, and never more than it scores \(result)."),
         ]),
       ])
   }

@@ -88,7 +88,7 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   /// A file's name without folder and ending.
-  private static func name(_ path: String) -> String {
+  static func name(_ path: String) -> String {
     let name = Files.name(of: path)
     guard let dot = name.lastIndex(of: "."), dot > name.startIndex else { return name }
     return String(name[..<dot])

@@ -1,4 +1,5 @@
 import HoldfastBasics
+import HoldfastModels
 import HoldfastRecords
 
 /// Whether an expert was tuned from the model that stands as its anti-expert. The difference of the two is what tuning did only then;
@@ -18,7 +19,8 @@ enum ExpertOrigin {
       guard Files.exists(path) else { break }
       let manifest = try Manifest(file: path)
       if manifest.recipe["initialize"]?.string == "random" { break }
-      let weights = manifest.model.filter { $0.path.hasSuffix(".safetensors") }
+      // The model's own: an adapter that was gone on with is a start too, and no weights of the parent.
+      let weights = manifest.model.filter { $0.path.hasSuffix(".safetensors") && Files.name(of: $0.path) != AdapterFolder.weightsFile }
       if try !weights.isEmpty && weights.allSatisfy({ try Self.holds(parent, $0) }) {
         self = .child
         return

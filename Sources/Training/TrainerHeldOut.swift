@@ -17,8 +17,7 @@ extension Trainer {
 
   /// The step whose weights are exported in place of the last: of the lowest held-out loss under early stopping, or of the best watched point.
   var bestStep: Int? {
-    let step = run.recipe.earlyStopping != nil ? state.stopping.bestStep : run.recipe.watch?.keep == .best ? state.watch?.bestStep ?? 0 : 0
-    return step > 0 ? step : nil
+    run.recipe.bestStep(state.stopping, state.watch)
   }
 
   /// Puts the best weights into the model; the step they are of.
@@ -48,5 +47,13 @@ extension Trainer {
     let isBest = state.stopping.take(
       measured.mean, step: state.step, minimumImprovement: run.recipe.earlyStopping?.minimumImprovement ?? 0)
     return (measured.records(unit: objective.scoreUnit, step: state.step), isBest)
+  }
+}
+
+extension Recipe {
+  /// nil where the last step's weights are the result.
+  func bestStep(_ stopping: StoppingState?, _ watching: WatchState?) -> Int? {
+    let step = earlyStopping != nil ? stopping?.bestStep ?? 0 : watch?.keep == .best ? watching?.bestStep ?? 0 : 0
+    return step > 0 ? step : nil
   }
 }

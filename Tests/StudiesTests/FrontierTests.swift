@@ -214,6 +214,10 @@ import Testing
     let learnt = "[{name: clinic, validation: \(folder)/clinic.validation.jsonl, test: \(folder)/clinic.jsonl, format: prompt_completion, measure: [loss, likelihood]}]"
     #expect(try complaints(["new": learnt]).contains("60 of its rows are trained on"))
     #expect(try complaints(["new": learnt, "trained_items": "true"]) == "")
+    // A method whose knob must be given is read with its strengths.
+    let knob = "[{name: l2, method: {l2: {}}, knob: lambda, strengths: [1, 2], rates: [1e-3, 1e-4, 1e-5]}]"
+    #expect(try complaints(["methods": knob]) == "")
+    #expect(try complaints(["methods": knob, "new": learnt]).contains("60 of its rows are trained on"))
     #expect(try complaints(["old": "[]"]).contains("old"))
     #expect(!Files.exists(folder + "/x"))
   }

@@ -23,7 +23,7 @@ import Darwin
 
   private func trajectory(_ shop: Workshop, _ name: String, _ more: String...) throws -> JSON {
     let outcome = Process(
-      ["trajectory", "\(shop.path)/\(name)", "--train", "\(shop.path)/clinic.jsonl", "--others", "\(shop.path)/unseen.jsonl", "\(shop.path)/facts.jsonl", "--threads", "1", "--json"] + more, in: shop.path
+      ["trajectory", "\(shop.path)/\(name)", "--train", "\(shop.path)/clinic.jsonl", "--unseen", "\(shop.path)/unseen.jsonl", "--others", "\(shop.path)/facts.jsonl", "--threads", "1", "--json"] + more, in: shop.path
     ).wait()
     try #require(outcome.status == 0, "\(outcome.errors)")
     return try #require(try outcome.lines().first)
@@ -73,9 +73,9 @@ import Darwin
 
     let page = shop.path + "/page.html"
     let table = shop.holdfast("trajectory", shop.path + "/run", "--train", shop.path + "/clinic.jsonl", "--limit", "5", "--html", page)
-    #expect(table.status == 0 && table.lacks("step", "18", "known by heart at", "perplexity 1.1", "right before that", "--others") == [], "\(table.output)\(table.errors)")
+    #expect(table.status == 0 && table.lacks("percent of items ± standard error", "18", "known by heart", "≤ 1.1", "right before", "--unseen") == [] && !table.errors.contains("note"), "\(table.output)\(table.errors)")
     let html = try MappedFile(path: page).text()
-    for words in ["What each checkpoint could do", "Training answers known by heart", "<svg"] { #expect(html.contains(words), "\(words)") }
+    for words in ["What each checkpoint could do", "clinic: known by heart", "<svg"] { #expect(html.contains(words), "\(words)") }
   }
 
   @Test(arguments: ["lora: {rank: 4}", "dora: {rank: 2}"]) func adaptersToo(adapter: String) throws {
@@ -91,17 +91,64 @@ import Darwin
     #expect(try evaluated(shop, "--model", Workshop.trained) == files.map { $0["accuracy"]?[0]?.double })
   }
 
+  /// A run whose result is its best step is read up to that step.
+  @Test func theBestStepIsTheEnd() throws {
+    let shop = try shop()
+    let run = shop.holdfast("tune", try recipe(shop, "run", "checkpoint: {every: 3, keep: 10}\nevaluate: {data: \(shop.path)/text.jsonl, every: 3, rows: 8}\nearly_stopping: {patience: 2}"))
+    try #require(run.status == 0, "\(run.errors)")
+    let outcome = Process(["trajectory", "\(shop.path)/run", "--train", "\(shop.path)/clinic.jsonl", "--threads", "1", "--json"], in: shop.path).wait()
+    let found = try #require(try outcome.lines().first), steps = found["steps"]?.array?.compactMap(\.int) ?? []
+    #expect(outcome.lacks("the run's result is its best step, \(steps.last ?? 0)") == [] && steps.last! < 18, "\(outcome.errors)")
+    #expect(try evaluated(shop, "--model", shop.path + "/run/final").first == found["files"]?[0]?["accuracy"]?.array?.last?.double)
+  }
+
+  @Test func whatIsNotTheRunsIsRefused() throws {
+    let shop = try shop(), items = shop.path + "/clinic.jsonl"
+    let model = try shop.copy(Workshop.trained, as: "mine")
+    let lines = "model: \(model)\ninitialize: pretrained\ndata: [{path: \(items), format: prompt_completion}]\nschedule: constant\nbatch: 4\nsteps: 8\ncheckpoint: {every: 2, keep: 2}"
+    try #require(shop.holdfast("tune", try shop.recipe("run", lines)).status == 0)
+    func follow(_ more: String...) -> Outcome { Process(["trajectory", shop.path + "/run", "--train", items, "--limit", "2"] + more, in: shop.path).wait() }
+    let pruned = follow()
+    #expect(pruned.status == 0 && pruned.lacks("2 checkpoints (steps 2, 4) were not kept") == [], "\(pruned.errors)")
+    // Elsewhere it is the same model; other weights are another.
+    let whole = try shop.copy(model, as: "whole")
+    var bytes = try shop.bytes("mine/model.safetensors")
+    bytes[bytes.count - 1] ^= 1
+    try Files.remove(model + "/model.safetensors")
+    try bytes.withUnsafeBytes { try FileWriter(path: model + "/model.safetensors").write($0) }
+    let other = follow()
+    #expect(other.status == 1 && other.lacks("mine/model.safetensors is not what the run began with") == [], "\(other.errors)")
+    try Files.remove(model)
+    let gone = follow()
+    #expect(gone.status == 1 && gone.lacks("--model says where it lies") == [], "\(gone.errors)")
+    let moved = follow("--model", whole)
+    #expect(moved.status == 0 && moved.output == pruned.output, "\(moved.errors)")
+  }
+
   @Test func whatCannotBeFollowedIsSaid() throws {
     let shop = try shop(), items = shop.path + "/clinic.jsonl"
     #expect(shop.holdfast("trajectory", shop.path + "/nobody", "--train", items).lacks("nobody/manifest.json") == [])
     let low = shop.holdfast("trajectory", shop.path + "/nobody", "--train", items, "--threshold", "0.5")
     #expect(low.status == 64 && low.lacks("a perplexity is 1 or more") == [], "\(low.errors)")
+    for (page, words) in [(shop.path, "is a folder"), (shop.path + "/none/page.html", "there is no folder")] {
+      let nowhere = shop.holdfast("trajectory", shop.path + "/nobody", "--train", items, "--html", page)
+      #expect(nowhere.status == 64 && nowhere.lacks(words) == [] && !Files.exists(shop.path + ".partial"), "\(nowhere.errors)")
+    }
     let bad = try shop.write("{\"prompt\": \"a\"}\n", to: "bad.jsonl")
     let rows = shop.holdfast("trajectory", shop.path + "/nobody", "--train", items, "--others", bad)
     #expect(rows.status == 1 && rows.lacks("bad.jsonl", "line 1") == [], "\(rows.errors)")
     try #require(shop.holdfast("tune", try recipe(shop, "run", "checkpoint: {every: 100, keep: 1}"), "--steps", "2").status == 0)
-    let one = shop.holdfast("trajectory", shop.path + "/run", "--train", items, "--limit", "2")
-    #expect(one.status == 0 && one.lacks("one checkpoint is there beside the start") == [], "\(one.errors)")
+    // What no model could be asked, of all files at once.
+    let long = String(repeating: "what is ", count: 400)
+    let odd = try shop.write(
+      #"{"prompt": "a", "completion": ""}"# + "\n" + #"{"prompt": "a", "completion": " b\nc"}"# + "\n" + #"{"prompt": "\#(long)", "completion": " b"}"# + "\n", to: "odd.jsonl")
+    let asked = shop.holdfast("trajectory", shop.path + "/run", "--train", items, "--unseen", odd, "--limit", "3")
+    #expect(asked.status == 1 && asked.lacks("odd.jsonl: item 1: its answer is empty", "item 2: its answer has several lines", "item 3: it has") == [], "\(asked.errors)")
+    let several = shop.holdfast("trajectory", shop.path, "--train", items), part = shop.holdfast("trajectory", shop.path + "/run/final", "--train", items)
+    #expect(several.lacks("it holds several runs", "\(shop.path)/run") == [] && part.lacks("name the run: \(shop.path)/run") == [], "\(several.errors)\(part.errors)")
+    // More tokens than a context are not asked for.
+    let far = shop.holdfast("trajectory", shop.path + "/run", "--train", items, "--limit", "2", "--max-tokens", "\(Int.max)")
+    #expect(far.status == 0, "\(far.errors)")
     // A damaged checkpoint is no model.
     let state = shop.path + "/run/checkpoints/step-000002/state.safetensors"
     var bytes = try shop.bytes("run/checkpoints/step-000002/state.safetensors")

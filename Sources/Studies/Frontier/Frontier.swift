@@ -63,7 +63,7 @@ public struct Frontier {
     self.output = output
     var problems = Problems(study.subject)
     scorer = FrontierScorer(study, &problems)
-    let recipe = try study.recipe(study.methods.first { !$0.isAfterTraining }!, FrontierTrial(rate: 1), seed: 0)
+    let first = study.methods.first { !$0.isAfterTraining }!, recipe = try study.recipe(first, first.firstTrial, seed: 0)
     do { model = try place(recipe.model) } catch {
       problems.add("\(error)")
       throw problems
@@ -75,7 +75,7 @@ public struct Frontier {
     for method in study.methods where !method.isAfterTraining {
       // What a method cannot do on this model is known from names and shapes.
       do throws(Problems) {
-        var object = try study.recipe(method, FrontierTrial.grid(strengths: method.strengths, rates: method.rates)[0], seed: study.seeds[0]).resolved
+        var object = try study.recipe(method, method.firstTrial, seed: study.seeds[0]).resolved
         object["model"] = .string(model)
         try Self.checkMethods(Recipe(object, methods: tuningMethods.map { $0.keys }))
       } catch {

@@ -113,7 +113,7 @@ final class FrontierRuns {
     else { preconditionFailure("no method \(entry.method)") }
     guard let open = doors.emulated else { throw EngineError("nobody here opens models with experts beside them") }
     // Any method's recipe tells what is held out.
-    let run = try prepared(study.recipe(trained, FrontierTrial.grid(strengths: trained.strengths, rates: trained.rates)[0], seed: entry.seed))
+    let run = try prepared(study.recipe(trained, trained.firstTrial, seed: entry.seed))
     let began = surroundings.now()
     var stations = [base]
     for beta in method.strengths.sorted() {

@@ -184,12 +184,20 @@ public struct FrontierStudy: Sendable {
   func trainingFiles() -> [String] {
     var found: [String] = []
     func note(_ recipe: Recipe?) {
-      for path in recipe?.data.flatMap(\.paths) ?? [] where !found.contains(path) { found.append(path) }
+      for path in recipe?.data.flatMap(\.paths) ?? [] {
+        for file in (try? SourceFiles.expand([path])) ?? [path] where !found.contains(file) { found.append(file) }
+      }
     }
-    for method in methods where !method.isAfterTraining { note(try? recipe(method, FrontierTrial(rate: 1), seed: 0)) }
-    for expert in methods.compactMap(\.emulated).flatMap({ of in seeds.flatMap { of.at(seed: $0).experts } }) {
-      guard let manifest = try? Manifest(file: RunFolder(Files.folder(of: expert)).manifest) else { continue }
-      note(try? Recipe(manifest.recipe, methods: tuningMethods.map { $0.keys }))
+    for method in methods where !method.isAfterTraining { note(try? recipe(method, method.firstTrial, seed: 0)) }
+    // An expert's run, and the runs that made what it began with.
+    var folders = methods.compactMap(\.emulated).flatMap { of in seeds.flatMap { of.at(seed: $0).experts } }, seen: Set<String> = []
+    while let folder = folders.popLast() {
+      let run = Files.folder(of: folder)
+      guard seen.insert(run).inserted, let manifest = try? Manifest(file: RunFolder(run).manifest),
+        let recipe = try? Recipe(manifest.recipe, methods: tuningMethods.map { $0.keys })
+      else { continue }
+      note(recipe)
+      folders += [recipe.model] + (recipe.adapter.map { $0.over + [$0.from].compactMap { $0 } } ?? [])
     }
     return found
   }

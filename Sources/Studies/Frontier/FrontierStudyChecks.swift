@@ -131,7 +131,7 @@ extension FrontierStudy {
     var said: Set<String> = []
     for method in methods where !method.isAfterTraining && !method.rates.isEmpty {
       do throws(Problems) {
-        let recipe = try recipe(method, FrontierTrial.grid(strengths: method.strengths, rates: method.rates)[0], seed: seeds.first ?? 0)
+        let recipe = try recipe(method, method.firstTrial, seed: seeds.first ?? 0)
         for path in FrontierIdentity.paths(recipe.resolved) where !Files.exists(path) && !path.contains("*") && !missing.contains(path) { missing.append(path) }
         if recipe.objective == .dpo, !lossTasks.isEmpty, said.insert("dpo").inserted {
           problems.add("recipe: under dpo the loss of new and old is that of pairs, which begins anew with each model; measure scores")

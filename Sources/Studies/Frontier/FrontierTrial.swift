@@ -1,3 +1,8 @@
+extension FrontierStudy.Method {
+  /// What is tried of it first; a rate stands in where none is named.
+  var firstTrial: FrontierTrial { FrontierTrial.grid(strengths: strengths, rates: rates.isEmpty ? [1] : rates)[0] }
+}
+
 /// One setting of a method's knobs: what is tried of it beside others.
 public struct FrontierTrial: Sendable, Hashable {
   /// Of the method's knob; nil where the study varies none.
