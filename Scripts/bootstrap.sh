@@ -36,6 +36,14 @@ fi
 source "$root/Scripts/prerequisites.sh"
 check_prerequisites
 
+# ---- the packages, fetched while libtorch is
+
+packages=
+if ! [ -d "$root/.build/checkouts" ]; then
+  (cd "$root" && swift package resolve >/dev/null 2>&1) &
+  packages=$!
+fi
+
 # ---- libtorch
 
 # Asks pip for a wheel and keeps the C++ library of it. Nothing is installed into any Python environment.
@@ -114,18 +122,24 @@ processor=$(grep -m 1 '^model name' /proc/cpuinfo 2>/dev/null || true)
 before=$(stat -c %Y "$own/libctorch.so" 2>/dev/null || true)
 [ -n "$before" ] && [ -z "$(find "$root/Shim" "$root/Sources/CTorch" "$root/Scripts/build-shim.sh" -newer "$own/libctorch.so" -print -quit)" ] ||
   say "shim: compiling it against PyTorch ${version:-in $torch} (about a minute)"
-"$root/Scripts/build-shim.sh" "$torch" "$own/libctorch.so"
-[ "$before" = "$(stat -c %Y "$own/libctorch.so" 2>/dev/null || true)" ] || say "shim: ready"
+# Nothing in Swift waits for it, and a build from nothing does not keep all processors busy all the time.
+{
+  "$root/Scripts/build-shim.sh" "$torch" "$own/libctorch.so" || fail "the shim did not compile (above); the rest is built all the same"
+  [ "$before" = "$(stat -c %Y "$own/libctorch.so" 2>/dev/null || true)" ] || say "shim: ready"
+} &
+shim=$!
 
 # ---- Holdfast
 
 cd "$root"
+[ -z "$packages" ] || wait "$packages" || true  # what is wrong, the build says
 case $what in
 tests) say "building Holdfast and its tests in release mode (the first time takes minutes)"
-  swift build -c release --build-tests >&2 || fail "the build failed" ;;
+  swift build -c release --build-tests >&2 || { wait "$shim" || true; fail "the build failed"; } ;;
 *) say "building Holdfast in release mode (the first time takes minutes)"
-  swift build -c release --product holdfast >&2 || fail "the build failed" ;;
+  swift build -c release --product holdfast >&2 || { wait "$shim" || true; fail "the build failed"; } ;;
 esac
+wait "$shim" || fail "the shim did not compile; its complaint stands further up"
 printf '%s\n%s\n' "$torch" "$processor" >"$own/built.text"
 touch -r "$own/built.new" "$own/built.text"
 mv "$own/built.text" "$own/built"

@@ -75,11 +75,21 @@ while read -r _ source; do sources+=("$source"); done < <(find "$root/Shim" -nam
 groups=${SHIM_GROUPS:-$jobs}
 [ "$groups" -le ${#sources[@]} ] || groups=${#sources[@]}
 
+# The largest file first, each to the group that has least so far.
+declare -a sizes=() member_of=()
+for ((group = 0; group < groups; group++)); do sizes[group]=0; done
+for ((i = 0; i < ${#sources[@]}; i++)); do
+  least=0
+  for ((group = 1; group < groups; group++)); do [ "${sizes[group]}" -ge "${sizes[least]}" ] || least=$group; done
+  member_of[i]=$least
+  sizes[least]=$((sizes[least] + $(wc -c <"${sources[i]}")))
+done
+
 stale=()
 all=()
 for ((group = 0; group < groups; group++)); do
   members=()
-  for ((i = group; i < ${#sources[@]}; i += groups)); do members+=("${sources[i]}"); done
+  for ((i = 0; i < ${#sources[@]}; i++)); do [ "${member_of[i]}" != "$group" ] || members+=("${sources[i]}"); done
   unit=$objects/$groups-$group.cpp
   all+=("${unit%.cpp}.o")
   text=$(printf '#include "%s"\n' "${members[@]}")

@@ -113,7 +113,7 @@ import Testing
     #expect(help.status == 0)
     let list = help.output.split(separator: "\n", omittingEmptySubsequences: false).drop { $0 != "SUBCOMMANDS:" }.dropFirst().prefix { !$0.isEmpty }
     let commands = list.filter { !$0.hasPrefix("   ") }.map { $0.split(separator: " ")[0] }
-    #expect(commands.count == 24, "\(commands)")
+    #expect(commands.count == 25, "\(commands)")
     for command in commands {
       let one = shop.holdfast(String(command), "--help")
       #expect(one.status == 0 && one.output.contains("USAGE: holdfast \(command)"), "\(command): \(one.output)")
