@@ -50,10 +50,13 @@ struct CompletionRoutes: Sendable {
         status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"],
         body: ResponseBody { writer in
           var progress = Work.Progress(work), failure: (any Error)?
-          do { try await routes.stream(work, &progress, &writer) } catch { failure = error }
+          do { try await routes.stream(work, &progress, &writer) } catch {
+            // Whose connection takes nothing more has left, whichever of the two is noticed first.
+            failure = progress.isWritable ? error : CancellationError()
+          }
           finished(progress, failure)
           // The end of the body is written in order, or the connection is closed as broken.
-          if let failure, failure is CancellationError || !progress.isWritable { throw failure }
+          if let failure, failure is CancellationError { throw failure }
           try await writer.finish(nil)
         })
     }
@@ -69,13 +72,15 @@ struct CompletionRoutes: Sendable {
   }
 
   private func stream(_ work: Work, _ progress: inout Work.Progress, _ writer: inout any ResponseBodyWriter) async throws {
+    func write(_ bytes: ByteBuffer) async throws {
+      progress.isWritable = false
+      try await writer.write(bytes)
+      progress.isWritable = true
+    }
     func send(_ json: JSON) async throws {
       var bytes = Array("data: ".utf8)
       json.write(to: &bytes)
-      bytes += "\n\n".utf8
-      progress.isWritable = false
-      try await writer.write(ByteBuffer(bytes: bytes))
-      progress.isWritable = true
+      try await write(ByteBuffer(bytes: bytes + "\n\n".utf8))
     }
     do {
       if work.asked.isChat { for index in 0..<work.count { try await send(work.answers.opening(index)) } }
@@ -83,7 +88,7 @@ struct CompletionRoutes: Sendable {
         for piece in progress.take(event, work) { try await send(piece) }
       }
       if work.asked.wantsUsage { try await send(work.answers.counts(progress.usage(work))) }
-      try await writer.write(ByteBuffer(string: "data: [DONE]\n\n"))
+      try await write(ByteBuffer(string: "data: [DONE]\n\n"))
     } catch where progress.isWritable && !(error is CancellationError) {
       try await send(APIError(error).json)
       throw error

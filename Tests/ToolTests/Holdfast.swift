@@ -119,13 +119,16 @@ final class Workshop {
 
   /// A copy of a model folder that a test may damage; its path.
   func copy(_ folder: String, as name: String) throws -> String {
-    let copy = path + "/" + name
+    try Self.copy(folder, to: path + "/" + name)
+    return path + "/" + name
+  }
+
+  static func copy(_ folder: String, to copy: String) throws {
     try Files.makeFolder(copy)
     for file in try Files.list(folder) {
       let from = try MappedFile(path: folder + "/" + file)
       try withExtendedLifetime(from) { try FileWriter(path: copy + "/" + file).write(from.bytes) }
     }
-    return copy
   }
 
   func bytes(_ name: String) throws -> [UInt8] {
