@@ -44,14 +44,14 @@ struct Geometry {
 };
 
 /// One head of one segment as f32 rows: in place for f32, copied into scratch for bf16.
-struct Rows {
+struct HeadRows {
   const float *start;
   int64_t stride;
 
-  Rows(const float *data, int64_t heads, int64_t width, int64_t token, int64_t, int64_t head, std::vector<float> &)
+  HeadRows(const float *data, int64_t heads, int64_t width, int64_t token, int64_t, int64_t head, std::vector<float> &)
       : start(data + (token * heads + head) * width), stride(heads * width) {}
 
-  Rows(const bf16 *data, int64_t heads, int64_t width, int64_t token, int64_t count, int64_t head, std::vector<float> &scratch)
+  HeadRows(const bf16 *data, int64_t heads, int64_t width, int64_t token, int64_t count, int64_t head, std::vector<float> &scratch)
       : stride(width) {
     scratch.resize(count * width);
     for (int64_t t = 0; t < count; t++) {
@@ -85,9 +85,9 @@ void forward_kernel(const Geometry &g, const Tensor &query, const Tensor &key, c
       const ct_segment &segment = g.segments[item.segment];
       int64_t token = segment.row * g.length + segment.start, group = item.head / (g.heads / g.groups);
       int64_t low = g.first_key(item.begin), keys = item.end - low, queries = item.end - item.begin;
-      Rows Q(q, g.heads, g.width, token + item.begin, queries, item.head, qs);
-      Rows K(k, g.groups, g.width, token + low, keys, group, ks);
-      Rows V(v, g.groups, g.width, token + low, keys, group, vs);
+      HeadRows Q(q, g.heads, g.width, token + item.begin, queries, item.head, qs);
+      HeadRows K(k, g.groups, g.width, token + low, keys, group, ks);
+      HeadRows V(v, g.groups, g.width, token + low, keys, group, vs);
       scores.resize(queries * keys);
       gemm(false, true, queries, keys, g.width, g.scale, Q.start, Q.stride, K.start, K.stride, 0, scores.data(), keys);
       for (int64_t i = 0; i < queries; i++) {
@@ -132,17 +132,17 @@ void backward_kernel(const Geometry &g, const Tensor &query, const Tensor &key, 
     for (int64_t n = first; n < last; n++) {
       const ct_segment &segment = g.segments[n / g.groups];
       int64_t group = n % g.groups, token = segment.row * g.length + segment.start, length = segment.length;
-      Rows K(k, g.groups, g.width, token, length, group, ks);
-      Rows V(v, g.groups, g.width, token, length, group, vs);
+      HeadRows K(k, g.groups, g.width, token, length, group, ks);
+      HeadRows V(v, g.groups, g.width, token, length, group, vs);
       sum_k.assign(length * g.width, 0);
       sum_v.assign(length * g.width, 0);
       for (int64_t head = group * per_group; head < (group + 1) * per_group; head++) {
         for (int64_t begin = 0; begin < length; begin += block) {
           int64_t end = std::min(begin + block, length), queries = end - begin;
           int64_t low = g.first_key(begin), keys = end - low;
-          Rows Q(q, g.heads, g.width, token + begin, queries, head, qs);
-          Rows D(d, g.heads, g.width, token + begin, queries, head, ds);
-          Rows O(o, g.heads, g.width, token + begin, queries, head, os);
+          HeadRows Q(q, g.heads, g.width, token + begin, queries, head, qs);
+          HeadRows D(d, g.heads, g.width, token + begin, queries, head, ds);
+          HeadRows O(o, g.heads, g.width, token + begin, queries, head, os);
           p.resize(queries * keys);
           dp.resize(queries * keys);
           gemm(false, true, queries, keys, g.width, g.scale, Q.start, Q.stride, K.row(low), K.stride, 0, p.data(), keys);
