@@ -1,5 +1,7 @@
 // The vocabulary head with two losses in one pass: cross entropy, and the divergence from what another model says of the same
 // tokens. Logits never exist whole, and the gradients are made while a chunk's logits of both models are at hand.
+#include <torch/csrc/autograd/autograd.h>
+
 #include "head.h"
 
 namespace ct {
